@@ -1,0 +1,124 @@
+// Reverse-mode differentiation over the recorded graph. Nodes carry a creation number, and an op is
+// always created after its inputs, so taking nodes by descending number is a reverse topological
+// order: no recursion.
+#include <algorithm>
+#include <atomic>
+#include <queue>
+#include <utility>
+
+#include "core/tensor.h"
+#include "kernels/add.h"
+
+namespace drape {
+
+struct Node {
+  explicit Node(Shape y_shape) : shape(y_shape) {}
+  ~Node();
+
+  // Adds a gradient to the sum of those that arrived. The sum is taken in place once it is the
+  // engine's own.
+  void receive(const Tensor& dy);
+
+  std::uint64_t number = next_number++;
+  Shape shape;
+  std::vector<std::shared_ptr<Node>> inputs;  // null where an input is not tracked
+  Backward backward;                          // empty in leaves, and after it ran
+  bool leaf = false;
+  bool owns_gradient = false;  // gradient's elements were made here, not by a Backward
+  Tensor gradient;
+
+  static inline std::atomic<std::uint64_t> next_number{0};
+};
+
+// Releases a long history without recursing through it: inputs that die with this node are handed
+// to a list that the outermost destructor empties.
+Node::~Node() {
+  thread_local std::vector<std::shared_ptr<Node>>* dying = nullptr;
+  if (dying != nullptr) {
+    std::ranges::move(inputs, std::back_inserter(*dying));
+    return;
+  }
+  std::vector<std::shared_ptr<Node>> list = std::move(inputs);
+  dying = &list;
+  backward = nullptr;
+  while (!list.empty()) {
+    const std::shared_ptr<Node> last = std::move(list.back());
+    list.pop_back();
+  }
+  dying = nullptr;
+}
+
+void Node::receive(const Tensor& dy) {
+  DRAPE_CHECK(dy.shape() == shape, "backward: expected a gradient of shape {}, got {}",
+              shape.to_string(), dy.shape().to_string());
+  if (gradient.empty()) {
+    gradient = dy.detach();
+    owns_gradient = false;
+    return;
+  }
+  Tensor sum = owns_gradient ? gradient : Tensor::like(gradient);
+  dispatch(gradient, [&]<class T>(auto tag, T) {
+    kernels::add(tag, gradient.data<T>(), dy.data<T>(), sum.data<T>(), sum.size());
+  });
+  gradient = sum;
+  owns_gradient = true;
+}
+
+void Tensor::track() {
+  DRAPE_CHECK(!empty(), "track: expected a tensor with elements, got an empty one");
+  node_ = std::make_shared<Node>(shape_);
+  node_->leaf = true;
+}
+
+const Tensor& Tensor::grad() const {
+  DRAPE_CHECK(tracked() && node_->leaf, "grad: expected a tensor that track() made a leaf");
+  return node_->gradient;
+}
+
+void Tensor::clear_grad() {
+  DRAPE_CHECK(tracked() && node_->leaf, "clear_grad: expected a tensor that track() made a leaf");
+  node_->gradient = Tensor();
+}
+
+Tensor record(Tensor y, std::vector<Tensor> inputs, Backward backward) {
+  if (std::ranges::none_of(inputs, [](const Tensor& input) { return input.tracked(); })) return y;
+  auto node = std::make_shared<Node>(y.shape());
+  for (const Tensor& input : inputs) node->inputs.push_back(input.node_);
+  node->backward = std::move(backward);
+  y.node_ = std::move(node);
+  return y;
+}
+
+void backward(const Tensor& y, const Tensor& dy) {
+  DRAPE_CHECK(y.tracked(), "backward: expected a tensor with history, got one without");
+  const auto older = [](const auto& a, const auto& b) { return a->number < b->number; };
+  std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, decltype(older)>
+      ready(older);
+  y.node_->receive(dy);
+  ready.push(y.node_);
+  while (!ready.empty()) {
+    const std::shared_ptr<Node> node = ready.top();
+    ready.pop();
+    if (node->leaf) continue;
+    DRAPE_CHECK(node->backward != nullptr,
+                "backward: expected a history that was not used before, got one that was");
+    const Tensor gradient = std::exchange(node->gradient, Tensor());
+    const Grads grads = std::exchange(node->backward, nullptr)(gradient);
+    const auto inputs = std::exchange(node->inputs, {});
+    DRAPE_CHECK(grads.size() == inputs.size(), "backward: expected {} gradients, got {}",
+                inputs.size(), grads.size());
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (inputs[i] == nullptr || grads[i].empty()) continue;
+      const bool first = inputs[i]->gradient.empty();
+      inputs[i]->receive(grads[i]);
+      if (first) ready.push(inputs[i]);
+    }
+  }
+}
+
+void backward(const Tensor& y) {
+  DRAPE_CHECK(y.size() == 1, "backward: expected a scalar, got shape {}", y.shape().to_string());
+  backward(y, Tensor::full(y.shape(), 1.0, y.dtype(), y.device()));
+}
+
+}  // namespace drape

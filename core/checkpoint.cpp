@@ -1,0 +1,201 @@
+#include "core/checkpoint.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string_view>
+
+#include "core/file.h"
+
+namespace drape {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "elements are stored little-endian");
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::string_view kMetadata = "__metadata__";
+constexpr std::size_t kLengthBytes = 8;
+constexpr std::size_t kMaxHeaderBytes = std::size_t{1} << 20;
+constexpr std::size_t kMaxFileBytes = std::size_t{1} << 40;
+
+std::string_view safetensors_name(DType dtype) {
+  DRAPE_CHECK(dtype == DType::f32 || dtype == DType::f64,
+              "weights: expected elements of type f32 or f64, got {}", name(dtype));
+  return dtype == DType::f32 ? "F32" : "F64";
+}
+
+template <class F>
+void with_bytes(Tensor& tensor, F&& f) {
+  const auto size = static_cast<std::size_t>(tensor.bytes());
+  if (tensor.dtype() == DType::f32)
+    f(reinterpret_cast<char*>(tensor.data<float>()), size);
+  else
+    f(reinterpret_cast<char*>(tensor.data<double>()), size);
+}
+
+// Parses a header of at most four levels (file, tensor, shape, extent) in which no name comes
+// twice.
+Json parse_header(std::string_view text) {
+  std::set<std::string> names;
+  const auto check = [&](int depth, Json::parse_event_t event, Json& value) {
+    DRAPE_CHECK(depth <= 3, "expected a header of tensors, got one nested deeper");
+    if (event == Json::parse_event_t::key && depth == 1) {
+      DRAPE_CHECK(names.insert(value.get<std::string>()).second,
+                  "expected each name once, got '{}' twice", value.get<std::string>());
+    }
+    return true;
+  };
+  DRAPE_CHECK(text.starts_with('{'), "expected a header that begins with '{{'");
+  const Json header = Json::parse(text, check, /*allow_exceptions=*/false);
+  DRAPE_CHECK(header.is_object(), "expected a JSON object as header, got something else");
+  return header;
+}
+
+// The non-negative whole numbers of array `key` of a tensor's entry.
+std::vector<std::int64_t> numbers(const Json& entry, const std::string& name, const char* key) {
+  const auto field = entry.is_object() ? entry.find(key) : entry.end();
+  const auto is_number = [](const Json& value) {
+    return value.is_number_unsigned() && value.get<std::uint64_t>() < (std::uint64_t{1} << 48);
+  };
+  DRAPE_CHECK(field != entry.end() && field->is_array() && std::ranges::all_of(*field, is_number),
+              "expected whole numbers as '{}' of '{}', got something else", key, name);
+  return field->get<std::vector<std::int64_t>>();
+}
+
+DType dtype_of(const Json& entry, const std::string& name) {
+  const auto field = entry.find("dtype");
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    if (field != entry.end() && *field == safetensors_name(dtype)) return dtype;
+  }
+  throw Error(fmt::format("expected F32 or F64 as 'dtype' of '{}', got something else", name));
+}
+
+// Where a tensor's elements lie in the data.
+struct Entry {
+  std::string name;
+  DType dtype;
+  Shape shape;
+  std::int64_t begin, end;
+};
+
+Entry parse_entry(const std::string& name, const Json& json) {
+  const std::vector<std::int64_t> extents = numbers(json, name, "shape");
+  const std::vector<std::int64_t> range = numbers(json, name, "data_offsets");
+  DRAPE_CHECK(range.size() == 2, "expected two data_offsets of '{}', got {}", name, range.size());
+  const Entry entry{name, dtype_of(json, name), Shape(extents), range[0], range[1]};
+  const std::int64_t bytes = entry.shape.size() * size_of(entry.dtype);
+  DRAPE_CHECK(entry.end - entry.begin == bytes, "expected {} bytes for '{}' of shape {}, got {}",
+              bytes, name, entry.shape.to_string(), entry.end - entry.begin);
+  return entry;
+}
+
+// Every byte of the data belongs to exactly one tensor.
+void check_coverage(std::vector<Entry> entries, std::size_t data_bytes) {
+  std::ranges::sort(entries, {},
+                    [](const Entry& entry) { return std::pair(entry.begin, entry.end); });
+  std::int64_t covered = 0;
+  for (const Entry& entry : entries) {
+    DRAPE_CHECK(entry.begin == covered, "expected '{}' to begin at byte {} of the data, got {}",
+                entry.name, covered, entry.begin);
+    covered = entry.end;
+  }
+  DRAPE_CHECK(covered == static_cast<std::int64_t>(data_bytes), "expected {} bytes of data, got {}",
+              covered, data_bytes);
+}
+
+std::map<std::string, std::string> parse_metadata(const Json& json) {
+  const auto is_text = [](const Json& value) { return value.is_string(); };
+  DRAPE_CHECK(json.is_object() && std::ranges::all_of(json, is_text),
+              "expected strings as metadata, got something else");
+  return json.get<std::map<std::string, std::string>>();
+}
+
+Weights parse_weights(std::string_view file) {
+  std::uint64_t length = 0;
+  DRAPE_CHECK(file.size() >= kLengthBytes, "expected at least {} bytes, got {}", kLengthBytes,
+              file.size());
+  std::memcpy(&length, file.data(), kLengthBytes);
+  file.remove_prefix(kLengthBytes);
+  DRAPE_CHECK(length <= std::min(file.size(), kMaxHeaderBytes),
+              "expected a header of at most {} bytes, got a length of {}",
+              std::min(file.size(), kMaxHeaderBytes), length);
+  const std::string_view data = file.substr(length);
+  Weights weights;
+  std::vector<Entry> entries;
+  const Json header = parse_header(file.substr(0, length));
+  for (const auto& [name, json] : header.items()) {
+    if (name == kMetadata)
+      weights.metadata = parse_metadata(json);
+    else
+      entries.push_back(parse_entry(name, json));
+  }
+  check_coverage(entries, data.size());
+  for (const Entry& entry : entries) {
+    Tensor tensor = Tensor::uninitialized(entry.shape, entry.dtype);
+    with_bytes(tensor, [&](char* bytes, std::size_t size) {
+      if (size != 0) std::memcpy(bytes, data.data() + entry.begin, size);
+    });
+    weights.tensors.emplace_back(entry.name, tensor);
+  }
+  return weights;
+}
+
+}  // namespace
+
+void save_weights(const std::filesystem::path& path, const Weights& weights) {
+  Json header;
+  header[std::string(kMetadata)] = weights.metadata;
+  header[std::string(kMetadata)]["layout"] = "NHWC";
+  std::int64_t begin = 0;
+  for (const auto& [name, tensor] : weights.tensors) {
+    DRAPE_CHECK(!header.contains(name), "weights: expected each name once, got '{}' twice", name);
+    const auto extents = tensor.shape().extents();
+    header[name] = {{"dtype", safetensors_name(tensor.dtype())},
+                    {"shape", std::vector<std::int64_t>(extents.begin(), extents.end())},
+                    {"data_offsets", {begin, begin + tensor.bytes()}}};
+    begin += tensor.bytes();
+  }
+  std::string text = header.dump(-1, ' ', false, Json::error_handler_t::replace);
+  text.resize((text.size() + 7) / 8 * 8, ' ');  // elements begin on 8-byte bounds
+  const std::uint64_t length = text.size();
+  std::string file(kLengthBytes, '\0');
+  std::memcpy(file.data(), &length, kLengthBytes);
+  file += text;
+  for (const auto& [name, tensor] : weights.tensors) {
+    Tensor host = tensor.to(Device::cpu);
+    with_bytes(host, [&](const char* bytes, std::size_t size) { file.append(bytes, size); });
+  }
+  write_file_atomically(path, file);
+}
+
+Weights load_weights(const std::filesystem::path& path) {
+  const std::string file = read_file(path, kMaxFileBytes);
+  try {
+    return parse_weights(file);
+  } catch (const Error& error) {
+    throw Error(fmt::format("weights: {}: {}", path.string(), error.what()));
+  }
+}
+
+void assign_weights(const Weights& weights, const NamedTensors& targets) {
+  std::map<std::string_view, Tensor> missing(targets.begin(), targets.end());
+  for (const auto& [name, source] : weights.tensors) {
+    const auto target = missing.find(name);
+    DRAPE_CHECK(target != missing.end(), "weights: expected no tensor '{}', got one", name);
+    DRAPE_CHECK(source.shape() == target->second.shape(),
+                "weights: expected '{}' of shape {}, got {}", name,
+                target->second.shape().to_string(), source.shape().to_string());
+    missing.erase(target);
+  }
+  DRAPE_CHECK(missing.empty(), "weights: expected a tensor '{}', got none", missing.begin()->first);
+  std::map<std::string_view, Tensor> found(targets.begin(), targets.end());
+  for (const auto& [name, source] : weights.tensors) {
+    Tensor& target = found.at(name);
+    target.assign(source.to(target.device()));
+  }
+}
+
+}  // namespace drape

@@ -1,0 +1,41 @@
+// Weights in a file, in the safetensors format (github.com/huggingface/safetensors): 8 bytes with
+// the little-endian length of a JSON header, the header, the tensors' elements. No code in a file.
+//   {"__metadata__": {"layout": "NHWC"},
+//    "conv1.weight": {"dtype": "F32", "shape": [32,3,3,1], "data_offsets": [0, 1152]}}
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace drape {
+
+/// Tensors by name, in order; the handles share the elements.
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+
+/// What a file holds. Layouts are ours, which metadata tells other readers as "layout": "NHWC":
+/// images [N,H,W,C], filters [K,R,S,C], linear weights [out,in].
+struct Weights {
+  NamedTensors tensors;                         // on the CPU, f32 or f64
+  std::map<std::string, std::string> metadata;  // remarks for people and programs
+};
+
+/// Writes the file whole or not at all; "layout" is added to the metadata. Error: a tensor that is
+/// neither f32 nor f64, a name twice, or what write_file_atomically says.
+void save_weights(const std::filesystem::path& path, const Weights& weights);
+
+/// Reads a file that save_weights or another safetensors writer made. All of it is validated: sizes
+/// and shapes agree, the tensors cover the data without gap or overlap. Takes memory in proportion
+/// to the file, whatever it claims. Error naming the file and what is wrong with it.
+Weights load_weights(const std::filesystem::path& path);
+
+/// Overwrites the elements of `targets` with the tensors of the same names; f32 and f64 convert.
+/// Error, before any target is touched, naming a tensor that is missing, has another shape, or has
+/// no target.
+void assign_weights(const Weights& weights, const NamedTensors& targets);
+
+}  // namespace drape

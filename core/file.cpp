@@ -1,0 +1,136 @@
+#include "core/file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "core/check.h"
+
+namespace drape {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void fail(std::string_view step, const fs::path& path, int error) {
+  throw Error(fmt::format("file: cannot {} '{}': {}", step, path.string(),
+                          std::generic_category().message(error)));
+}
+
+// Owns a file descriptor.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+
+  int get() const { return fd_; }
+
+  // Closes now; false, with errno, if the system reports a late write error.
+  bool close() { return ::close(std::exchange(fd_, -1)) == 0; }
+
+ private:
+  int fd_;
+};
+
+int open_retrying(const fs::path& path, int flags, mode_t mode = 0) {
+  int fd;
+  do {
+    fd = ::open(path.c_str(), flags | O_CLOEXEC, mode);
+  } while (fd < 0 && errno == EINTR);
+  return fd;
+}
+
+// A new file beside its target, removed again unless it was renamed.
+class Temporary {
+ public:
+  explicit Temporary(const fs::path& target) : path_(target), file_(create(path_)) {}
+  Temporary(const Temporary&) = delete;
+  Temporary& operator=(const Temporary&) = delete;
+  ~Temporary() {
+    if (!renamed_) ::unlink(path_.c_str());
+  }
+
+  void write(std::string_view content) {
+    while (!content.empty()) {
+      const ssize_t written = ::write(file_.get(), content.data(), content.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) fail("write", path_, errno);
+      content.remove_prefix(static_cast<std::size_t>(written));
+    }
+    if (::fsync(file_.get()) != 0) fail("sync", path_, errno);
+    if (!file_.close()) fail("close", path_, errno);
+  }
+
+  void rename_to(const fs::path& target) {
+    if (::rename(path_.c_str(), target.c_str()) != 0) fail("replace", target, errno);
+    renamed_ = true;
+  }
+
+ private:
+  // Turns the target's path into the temporary's and opens it. O_EXCL: no other writer has this
+  // file.
+  static int create(fs::path& path) {
+    static std::atomic<unsigned> count{0};
+    const fs::path target = path;
+    while (true) {
+      path = target;
+      path += fmt::format(".tmp-{}-{}", ::getpid(), count++);
+      const int fd = open_retrying(path, O_WRONLY | O_CREAT | O_EXCL, 0666);
+      if (fd >= 0) return fd;
+      if (errno != EEXIST) fail("create", path, errno);
+    }
+  }
+
+  fs::path path_;
+  Descriptor file_;
+  bool renamed_ = false;
+};
+
+void sync_folder(const fs::path& folder) {
+  const Descriptor descriptor(open_retrying(folder, O_RDONLY | O_DIRECTORY));
+  if (descriptor.get() < 0) fail("open folder", folder, errno);
+  // EINVAL: a file system that has no such thing as syncing a folder.
+  if (::fsync(descriptor.get()) != 0 && errno != EINVAL) fail("sync folder", folder, errno);
+}
+
+}  // namespace
+
+void write_file_atomically(const fs::path& path, std::string_view content) {
+  Temporary temporary(path);
+  temporary.write(content);
+  temporary.rename_to(path);
+  sync_folder(path.has_parent_path() ? path.parent_path() : fs::path("."));
+}
+
+std::string read_file(const fs::path& path, std::size_t max_bytes) {
+  const Descriptor file(open_retrying(path, O_RDONLY));
+  if (file.get() < 0) fail("open", path, errno);
+  std::string content;
+  std::array<char, 1 << 16> buffer;
+  while (true) {
+    const ssize_t count = ::read(file.get(), buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail("read", path, errno);
+    if (count == 0) return content;
+    content.append(buffer.data(), static_cast<std::size_t>(count));
+    DRAPE_CHECK(content.size() <= max_bytes, "file: expected at most {} bytes in '{}', got more",
+                max_bytes, path.string());
+  }
+}
+
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) fail("create folder", folder, error.value());
+}
+
+}  // namespace drape

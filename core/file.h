@@ -1,0 +1,25 @@
+// Whole files, read and written so that a crash, a full disk or a kill never leaves half a file
+// behind.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace drape {
+
+/// Replaces the file at `path` by `content`: writes a temporary beside it, fsyncs, renames, fsyncs
+/// the folder. After a crash the path holds the old or the new content, whole. The folder must
+/// exist. On failure the old file stays, the temporary is removed, and an Error names the step, the
+/// path and the system's reason. A process killed while writing may leave its temporary,
+/// "<name>.tmp-<process>-<count>".
+void write_file_atomically(const std::filesystem::path& path, std::string_view content);
+
+/// The whole content of a file. Error if it cannot be read or holds more than `max_bytes`.
+std::string read_file(const std::filesystem::path& path, std::size_t max_bytes);
+
+/// Creates the folder and its parents where missing. Error with the system's reason.
+void make_folder(const std::filesystem::path& folder);
+
+}  // namespace drape

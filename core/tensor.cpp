@@ -1,0 +1,162 @@
+#include "core/tensor.h"
+
+#include <array>
+#include <atomic>
+
+#include "kernels/memory.h"
+
+namespace drape {
+namespace {
+
+std::atomic<std::int64_t> live{0};
+
+}  // namespace
+
+std::string_view name(DType dtype) {
+  constexpr std::array<std::string_view, 4> kNames{"f32", "f64", "u8", "i32"};
+  return kNames[static_cast<std::size_t>(dtype)];
+}
+std::string_view name(Device device) {
+  return device == Device::cpu ? "cpu" : "cuda";
+}
+
+std::int64_t live_storages() {
+  return live;
+}
+
+// Owns one block of device memory.
+struct Tensor::Storage {
+  Storage(Device on_device, std::size_t byte_count) : device(on_device), bytes(byte_count) {
+    on(device, [&](auto tag) { block = kernels::allocate(tag, bytes); });
+    ++live;
+  }
+  ~Storage() {
+    on(device, [&](auto tag) { kernels::release(tag, block, bytes); });
+    --live;
+  }
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  Device device;
+  std::size_t bytes;
+  void* block = nullptr;
+};
+
+Tensor Tensor::uninitialized(const Shape& shape, DType dtype, Device device) {
+  Tensor t;
+  t.shape_ = shape;
+  t.dtype_ = dtype;
+  t.storage_ = std::make_shared<Storage>(device, static_cast<std::size_t>(t.bytes()));
+  return t;
+}
+
+Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device) {
+  Tensor t = uninitialized(shape, dtype, device);
+  on(device, [&](auto tag) {
+    kernels::fill_zero(tag, t.storage_->block, static_cast<std::size_t>(t.bytes()));
+  });
+  return t;
+}
+
+Tensor Tensor::full(const Shape& shape, double value, DType dtype, Device device) {
+  const auto count = static_cast<std::size_t>(shape.size());
+  return from(shape, std::vector<double>(count, value)).to(dtype).to(device);
+}
+
+template <class T>
+Tensor Tensor::from(const Shape& shape, std::span<const T> values, Device device) {
+  DRAPE_CHECK(static_cast<std::int64_t>(values.size()) == shape.size(),
+              "tensor: expected {} values for shape {}, got {}", shape.size(), shape.to_string(),
+              values.size());
+  Tensor t = uninitialized(shape, kDTypeOf<T>);
+  kernels::copy(Cpu{}, t.storage_->block, values.data(), values.size_bytes());
+  return device == Device::cpu ? t : t.to(device);
+}
+template Tensor Tensor::from(const Shape&, std::span<const float>, Device);
+template Tensor Tensor::from(const Shape&, std::span<const double>, Device);
+template Tensor Tensor::from(const Shape&, std::span<const std::uint8_t>, Device);
+template Tensor Tensor::from(const Shape&, std::span<const std::int32_t>, Device);
+
+Device Tensor::device() const {
+  DRAPE_CHECK(!empty(), "tensor: expected a tensor with elements, got an empty one");
+  return storage_->device;
+}
+
+void* Tensor::raw(DType expected) const {
+  if (empty()) return nullptr;
+  DRAPE_CHECK(dtype_ == expected, "tensor: expected elements of type {}, got {}", name(expected),
+              name(dtype_));
+  return storage_->block;
+}
+
+Tensor Tensor::reshape(const Shape& shape) const {
+  DRAPE_CHECK(shape.size() == size(), "reshape: expected a shape of {} elements, got {}", size(),
+              shape.to_string());
+  Tensor t = detach();
+  t.shape_ = shape;
+  return t;
+}
+
+Tensor Tensor::detach() const {
+  Tensor t = *this;
+  t.node_.reset();
+  return t;
+}
+
+Tensor Tensor::clone() const {
+  Tensor t = like(*this);
+  t.assign(*this);
+  return t;
+}
+
+Tensor Tensor::to(Device target) const {
+  if (target == device()) return detach();
+  Tensor t = uninitialized(shape_, dtype_, target);
+  t.assign(*this);
+  return t;
+}
+
+Tensor Tensor::to(DType target) const {
+  if (target == dtype_) return detach();
+  Tensor t = uninitialized(shape_, target, device());
+  t.assign(*this);
+  return t;
+}
+
+void Tensor::assign(const Tensor& source) {
+  DRAPE_CHECK(source.shape_ == shape_, "assign: expected a tensor of shape {}, got {}",
+              shape_.to_string(), source.shape_.to_string());
+  if (dtype_ == source.dtype_) {
+    DRAPE_CHECK(device() == source.device(), "assign: expected a tensor on {}, got one on {}",
+                name(device()), name(source.device()));
+    on(device(), [&](auto tag) {
+      kernels::copy(tag, storage_->block, source.storage_->block,
+                    static_cast<std::size_t>(bytes()));
+    });
+  } else if (dtype_ == DType::f32) {
+    const std::vector<double> values = source.to_vector<double>();
+    assign(from(shape_, std::vector<float>(values.begin(), values.end())).to(device()));
+  } else {
+    const std::vector<float> values = source.to_vector<float>();
+    assign(from(shape_, std::vector<double>(values.begin(), values.end())).to(device()));
+  }
+}
+
+template <class T>
+std::vector<T> Tensor::to_vector() const {
+  const Tensor host = to(Device::cpu);
+  const T* values = host.data<T>();
+  return std::vector<T>(values, values + size());
+}
+template std::vector<float> Tensor::to_vector() const;
+template std::vector<double> Tensor::to_vector() const;
+template std::vector<std::uint8_t> Tensor::to_vector() const;
+template std::vector<std::int32_t> Tensor::to_vector() const;
+
+double Tensor::item() const {
+  DRAPE_CHECK(!empty() && size() == 1, "item: expected a tensor of one element, got shape {}",
+              shape_.to_string());
+  return dtype_ == DType::f32 ? static_cast<double>(to_vector<float>()[0]) : to_vector<double>()[0];
+}
+
+}  // namespace drape

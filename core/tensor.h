@@ -1,0 +1,157 @@
+// Tensor: a handle to contiguous elements, and the history that gradients flow back through.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "core/check.h"
+#include "core/shape.h"
+#include "kernels/backend.h"
+
+namespace drape {
+
+/// Element types. Ops compute in f32 and f64; u8 holds images and labels as stored, i32 holds
+/// indices.
+enum class DType { f32, f64, u8, i32 };
+
+std::string_view name(DType dtype);
+std::string_view name(Device device);
+
+/// Bytes of one element.
+constexpr std::int64_t size_of(DType dtype) {
+  return dtype == DType::u8 ? 1 : dtype == DType::f64 ? 8 : 4;
+}
+
+/// The DType of a C++ element type.
+template <class T>
+inline constexpr DType kDTypeOf = DType::f32;
+template <>
+inline constexpr DType kDTypeOf<double> = DType::f64;
+template <>
+inline constexpr DType kDTypeOf<std::uint8_t> = DType::u8;
+template <>
+inline constexpr DType kDTypeOf<std::int32_t> = DType::i32;
+
+class Tensor;
+struct Node;  // one recorded op, or a leaf that collects a gradient; see autograd.cpp
+
+/// Gradients of an op's inputs, in their order; an empty Tensor where none is needed.
+using Grads = std::vector<Tensor>;
+/// From dy = dL/dy to the gradients of the inputs.
+using Backward = std::function<Grads(const Tensor& dy)>;
+
+/// A handle: copies share elements and history. Elements are contiguous, the last axis fastest.
+/// A default-constructed Tensor is empty: no shape, no elements.
+class Tensor {
+ public:
+  Tensor() = default;
+
+  /// New elements: undefined, zero, all equal, or copied from the host.
+  static Tensor uninitialized(const Shape& shape, DType dtype = DType::f32,
+                              Device device = Device::cpu);
+  static Tensor zeros(const Shape& shape, DType dtype = DType::f32, Device device = Device::cpu);
+  static Tensor full(const Shape& shape, double value, DType dtype = DType::f32,
+                     Device device = Device::cpu);
+  /// Error unless there are shape.size() values.
+  template <class T>
+  static Tensor from(const Shape& shape, std::span<const T> values, Device device = Device::cpu);
+  template <class T>
+  static Tensor from(const Shape& shape, const std::vector<T>& values) {
+    return from(shape, std::span<const T>(values));
+  }
+  /// Undefined elements with the shape, type and device of another tensor.
+  static Tensor like(const Tensor& other) { return like(other, other.shape()); }
+  static Tensor like(const Tensor& other, const Shape& shape) {
+    return uninitialized(shape, other.dtype(), other.device());
+  }
+
+  bool empty() const { return storage_ == nullptr; }
+  const Shape& shape() const { return shape_; }
+  DType dtype() const { return dtype_; }
+  Device device() const;
+  std::int64_t size() const { return shape_.size(); }
+  std::int64_t bytes() const { return size() * size_of(dtype_); }
+
+  /// The elements, on device(). Error unless T is dtype()'s type. A null pointer if the tensor is
+  /// empty.
+  template <class T>
+  T* data() {
+    return static_cast<T*>(raw(kDTypeOf<T>));
+  }
+  template <class T>
+  const T* data() const {
+    return static_cast<const T*>(raw(kDTypeOf<T>));
+  }
+
+  /// The same elements under another shape of equal size, without history.
+  Tensor reshape(const Shape& shape) const;
+  /// The same elements without history.
+  Tensor detach() const;
+  /// New elements, without history: a copy, on a device, or of a type.
+  Tensor clone() const;
+  Tensor to(Device device) const;
+  Tensor to(DType dtype) const;
+  /// Overwrites the elements with those of a tensor of equal shape on the same device; f32 and f64
+  /// convert.
+  void assign(const Tensor& source);
+
+  /// The elements on the host.
+  template <class T>
+  std::vector<T> to_vector() const;
+  /// The only element. Error unless size() is 1.
+  double item() const;
+
+  /// Whether gradients flow back to or through this handle.
+  bool tracked() const { return node_ != nullptr; }
+  /// Makes this handle, and copies made from it, a leaf that collects dL/d(this) in grad().
+  void track();
+  /// The collected gradient; empty before backward() and after clear_grad(). Error if this is not a
+  /// leaf.
+  const Tensor& grad() const;
+  void clear_grad();
+
+ private:
+  struct Storage;
+  friend Tensor record(Tensor y, std::vector<Tensor> inputs, Backward backward);
+  friend void backward(const Tensor& y, const Tensor& dy);
+
+  void* raw(DType expected) const;
+
+  std::shared_ptr<Storage> storage_;
+  std::shared_ptr<Node> node_;
+  Shape shape_{0};
+  DType dtype_ = DType::f32;
+};
+
+/// The only door into the graph: y, computed from `inputs`, whose gradients `backward` computes.
+/// Returns y with that history if any input is tracked, else y as it came, and `backward` is
+/// dropped.
+Tensor record(Tensor y, std::vector<Tensor> inputs, Backward backward);
+
+/// Adds dL/d(leaf) to the grad() of every leaf that y was computed from, where dL/dy = dy (default:
+/// 1, for a scalar y). The history is consumed on the way: its tensors are freed and a second call
+/// is an Error.
+void backward(const Tensor& y, const Tensor& dy);
+void backward(const Tensor& y);
+
+/// Calls f(tag, T{}) with the kernel tag of x's device and a zero of x's element type, f32 or f64.
+template <class F>
+void dispatch(const Tensor& x, F&& f) {
+  DRAPE_CHECK(x.dtype() == DType::f32 || x.dtype() == DType::f64,
+              "dispatch: expected elements of type f32 or f64, got {}", name(x.dtype()));
+  on(x.device(), [&](auto tag) {
+    if (x.dtype() == DType::f32) {
+      f(tag, float{});
+    } else {
+      f(tag, double{});
+    }
+  });
+}
+
+/// Storages that live now, on all devices: returns to its baseline when a training step is over.
+std::int64_t live_storages();
+
+}  // namespace drape

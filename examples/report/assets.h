@@ -1,0 +1,219 @@
+// The style sheet and the script that report.html carries inside itself.
+#pragma once
+
+#include <string_view>
+
+namespace drape {
+
+// Hues h0 ... h5 were searched for the largest smallest distance in OKLab between any two, in
+// normal vision and under simulated protanopia, deuteranopia and tritanopia (Machado et al. 2009),
+// at a contrast of at least 3:1.
+inline constexpr std::string_view kStyle = R"css(
+:root {
+  color-scheme: light dark;
+  --paper: #ffffff; --panel: #f6f7f9; --ink: #1a1d23; --soft: #565d69; --rule: #dfe2e8;
+  --accent: #1e3aa8; --warn-ink: #8a2b00; --warn-paper: #fff1e6; --heat: #00265c; --heat-strong: #ffffff;
+  --c0: #1e3aa8; --c1: #811f12; --c2: #127b48; --c3: #d54ca2; --c4: #a08d04; --c5: #018fd6;
+}
+@media screen and (prefers-color-scheme: dark) {
+  :root {
+    --paper: #14171c; --panel: #1c2027; --ink: #e8eaee; --soft: #a3abb8; --rule: #343a45;
+    --accent: #8db8ff; --warn-ink: #ffb787; --warn-paper: #3a2414; --heat: #7fb2f0; --heat-strong: #000000;
+    --c0: #509fff; --c1: #f99497; --c2: #7aa62a; --c3: #c765b7; --c4: #e5de4a; --c5: #28f3ff;
+  }
+}
+.h0 { --hue: var(--c0); } .h1 { --hue: var(--c1); } .h2 { --hue: var(--c2); }
+.h3 { --hue: var(--c3); } .h4 { --hue: var(--c4); } .h5 { --hue: var(--c5); }
+
+* { box-sizing: border-box; }
+body {
+  margin: 0; background: var(--paper); color: var(--ink);
+  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", Arial, sans-serif;
+}
+main { max-width: 1280px; margin: 0 auto; padding: 40px 24px 64px; }
+h1 { font-size: 30px; line-height: 1.2; letter-spacing: -0.015em; margin: 0 0 8px; text-wrap: balance; }
+h2 { font-size: 22px; line-height: 1.3; letter-spacing: -0.01em; margin: 56px 0 8px; }
+h3 { font-size: 17px; line-height: 1.35; margin: 40px 0 4px; }
+h4 { font-size: 14px; margin: 0 0 4px; }
+p, ul, dl { margin: 8px 0; max-width: 76ch; }
+.lead { font-size: 18px; }
+.note, figcaption { color: var(--soft); font-size: 14px; }
+.badge {
+  display: inline-block; padding: 2px 10px; border-radius: 999px; vertical-align: 3px; white-space: nowrap;
+  font-size: 12px; font-weight: 650; letter-spacing: 0.04em; background: var(--warn-paper); color: var(--warn-ink);
+}
+figure { margin: 12px 0; min-width: 0; }
+code, pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: 13px; }
+pre { background: var(--panel); border-radius: 8px; padding: 12px 14px; overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; }
+dt { font-size: 13px; color: var(--soft); margin-top: 12px; }
+dd { margin: 0; overflow-wrap: anywhere; }
+li { margin: 6px 0; }
+
+.scroll { overflow-x: auto; border: 1px solid var(--rule); border-radius: 10px; margin: 20px 0 8px; }
+.scroll:focus-visible, button:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums; }
+th, td { padding: 7px 8px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--rule); }
+thead th { font-weight: 600; color: var(--soft); font-size: 12px; line-height: 1.3; vertical-align: bottom; border-bottom: 1px solid var(--rule); }
+thead th.title { white-space: normal; }
+thead th.group { text-align: left; color: var(--ink); border-bottom: 0; padding-bottom: 0; }
+thead th.title { padding-top: 2px; }
+th.first-of-group, td.first-of-group { border-left: 1px solid var(--rule); }
+tbody tr:last-child th, tbody tr:last-child td { border-bottom: 0; }
+tbody tr:hover > * { background: var(--panel); }
+th:first-child { text-align: left; position: sticky; left: 0; background: var(--paper); z-index: 1; }
+tbody th { font-weight: 550; }
+td.main { font-weight: 650; }
+
+.legend { display: flex; flex-wrap: wrap; gap: 6px; margin: 10px 0; }
+.legend button {
+  display: inline-flex; align-items: center; gap: 8px; padding: 4px 12px 4px 8px; cursor: pointer;
+  font: inherit; font-size: 13px; color: var(--ink); background: var(--paper);
+  border: 1px solid var(--rule); border-radius: 999px;
+}
+.legend button:hover { background: var(--panel); }
+.legend button[aria-pressed="false"] { color: var(--soft); text-decoration: line-through; }
+.legend button[aria-pressed="false"] svg { opacity: 0.25; }
+.swatch { width: 28px; height: 14px; flex: none; vertical-align: -2px; }
+tbody .swatch { margin-right: 8px; }
+
+.chart > svg, .matrix > svg { display: block; width: 100%; height: auto; touch-action: pan-y; }
+.narrow { display: none; }
+.grid { display: grid; gap: 28px 24px; margin: 12px 0; }
+.grid.two { grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); }
+.grid.three { grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); }
+.grid figure { margin: 0; }
+.matrix { max-width: 460px; }
+
+svg text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", Arial, sans-serif; fill: var(--ink); }
+.axes text { fill: var(--soft); font-variant-numeric: tabular-nums; }
+.axes line { stroke: var(--rule); stroke-width: 1; }
+svg text.synthetic { fill: var(--warn-ink); font-weight: 650; letter-spacing: 0.04em; }
+.line { fill: none; stroke: var(--hue); stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
+.twin .line { stroke-dasharray: 6 5; }
+.tail { opacity: 0.4; }
+.band { fill: var(--hue); opacity: 0.12; }
+.marker { fill: var(--hue); stroke: var(--paper); stroke-width: 1.25; }
+.twin .marker { fill: var(--paper); stroke: var(--hue); stroke-width: 2; }
+.mark.hidden .marker { fill-opacity: 0; stroke-opacity: 0; }
+.mark.hidden:hover .marker, .mark.hidden.near .marker { fill-opacity: 1; stroke-opacity: 1; }
+.mark .target { fill: transparent; }
+.cross { fill: none; stroke: var(--hue); stroke-width: 2.5; }
+.whisker { stroke: var(--hue); stroke-width: 1.5; opacity: 0.6; }
+.leader { stroke: var(--soft); stroke-width: 1; opacity: 0.6; }
+svg text.label { font-size: 11px; }
+.cursor { stroke: var(--soft); stroke-width: 1; visibility: hidden; }
+.cell rect { fill: var(--heat); stroke: var(--rule); stroke-width: 0.5; }
+.cell text { font-size: 10.5px; fill: var(--ink); font-variant-numeric: tabular-nums; }
+.cell.long text { font-size: 9.5px; }
+.cell.zero text { fill: var(--soft); opacity: 0.55; }
+.cell.strong text { fill: var(--heat-strong); }
+.cell:hover rect { stroke: var(--ink); stroke-width: 1.5; }
+.off { display: none; }
+tr.off { display: table-row; opacity: 0.45; }
+
+#tip {
+  position: fixed; z-index: 9; pointer-events: none; visibility: hidden; max-width: 320px; padding: 8px 12px;
+  background: var(--ink); color: var(--paper); border-radius: 8px; font-size: 13px; line-height: 1.45;
+  box-shadow: 0 4px 16px rgb(0 0 0 / 0.25); font-variant-numeric: tabular-nums;
+}
+#tip b { display: block; }
+
+@media (max-width: 640px) {
+  main { padding: 24px 16px 48px; }
+  h1 { font-size: 25px; } h2 { font-size: 20px; margin-top: 44px; } .lead { font-size: 16px; }
+  .wide { display: none; } .narrow { display: block; }
+  .scroll { margin-left: -16px; margin-right: -16px; border-left: 0; border-right: 0; border-radius: 0; }
+  tbody th { white-space: normal; min-width: 132px; }
+  .legend button { padding: 6px 12px 6px 8px; }
+}
+@media print {
+  @page { size: A4 landscape; margin: 12mm; }
+  body { font-size: 11pt; }
+  main { max-width: none; padding: 0; }
+  h2, h3 { break-after: avoid; }
+  figure, tr, li { break-inside: avoid; }
+  .scroll { overflow: visible; border: 0; }
+  table { font-size: 8.5pt; } thead th { font-size: 8pt; } th, td { padding: 4px 5px; }
+  .legend button { border: 0; padding: 0 10px 0 0; }
+  * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+}
+)css";
+
+// Legend entries switch a system on and off everywhere. Pointing at a curve chart shows all values
+// of the nearest epoch; pointing at anything else with a <title> shows that. Without the script the
+// titles remain.
+inline constexpr std::string_view kScript = R"js(
+'use strict';
+(() => {
+  const tip = document.body.appendChild(document.createElement('div'));
+  tip.id = 'tip';
+  const hide = () => { tip.style.visibility = 'hidden'; };
+  const show = (event, head, lines) => {
+    tip.replaceChildren();
+    if (head) tip.appendChild(document.createElement('b')).textContent = head;
+    for (const line of lines) tip.appendChild(document.createElement('div')).textContent = line;
+    const box = tip.getBoundingClientRect(), gap = 14;
+    const right = event.clientX + gap + box.width < innerWidth;
+    const left = right ? event.clientX + gap : event.clientX - gap - box.width;
+    const top = Math.min(event.clientY + gap, innerHeight - box.height - 4);
+    tip.style.left = Math.max(4, left) + 'px';
+    tip.style.top = Math.max(4, top) + 'px';
+    tip.style.visibility = 'visible';
+  };
+
+  for (const button of document.querySelectorAll('.legend button')) {
+    button.addEventListener('click', () => {
+      const on = button.getAttribute('aria-pressed') !== 'true';
+      const same = '[data-series="' + button.dataset.toggles + '"]';
+      for (const part of document.querySelectorAll(same)) part.classList.toggle('off', !on);
+      for (const twin of document.querySelectorAll('[data-toggles="' + button.dataset.toggles + '"]'))
+        twin.setAttribute('aria-pressed', String(on));
+    });
+  }
+
+  const hints = new Map();
+  for (const title of document.querySelectorAll('.mark > title, .cell > title')) {
+    hints.set(title.parentNode, title.textContent);
+    title.remove();
+  }
+
+  for (const svg of document.querySelectorAll('.chart > svg, .matrix > svg')) {
+    const whole = svg.querySelector('title');
+    svg.addEventListener('pointerenter', () => { if (whole) whole.remove(); }, {once: true});
+    const marks = [...svg.querySelectorAll('.mark[data-epoch]')];
+    const cursor = svg.querySelector('.cursor');
+    const nearest = (event) => {
+      const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+      const shown = marks.filter((mark) => !mark.closest('.off'));
+      if (!shown.length) return [];
+      const distance = (mark) => Math.abs(mark.dataset.x - at.x);
+      const least = Math.min(...shown.map(distance));
+      return shown.filter((mark) => distance(mark) <= least + 0.01);
+    };
+    const leave = () => {
+      hide();
+      for (const mark of marks) mark.classList.remove('near');
+      if (cursor) cursor.style.visibility = 'hidden';
+    };
+    const point = (event) => {
+      leave();
+      const own = event.target.closest('.mark:not([data-epoch]), .cell');
+      if (own) return show(event, '', [hints.get(own)]);
+      const near = marks.length ? nearest(event) : [];
+      if (!near.length) return;
+      cursor.setAttribute('transform', 'translate(' + near[0].dataset.x + ' 0)');
+      cursor.style.visibility = 'visible';
+      for (const mark of near) mark.classList.add('near');
+      near.sort((a, b) => parseFloat(b.dataset.value) - parseFloat(a.dataset.value));
+      show(event, 'Epoch ' + near[0].dataset.epoch,
+           near.map((mark) => mark.parentNode.dataset.name + ': ' + mark.dataset.value));
+    };
+    svg.addEventListener('pointermove', point);
+    svg.addEventListener('pointerdown', point);
+    svg.addEventListener('pointerleave', leave);
+  }
+  addEventListener('scroll', hide, {passive: true});
+})();
+)js";
+
+}  // namespace drape

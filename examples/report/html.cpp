@@ -1,0 +1,228 @@
+#include "examples/report/html.h"
+
+#include <fmt/format.h>
+
+#include "examples/report/assets.h"
+#include "examples/report/charts.h"
+#include "examples/report/markup.h"
+#include "examples/report/text.h"
+
+namespace drape {
+namespace {
+
+constexpr Size kHalf{560, 380}, kThird{380, 330}, kNarrow{380, 340};
+
+void draw_swatch(Markup& page, const System& system) {
+  page.element("svg",
+               {{"class", "swatch " + series_class(system)},
+                {"viewBox", "0 0 28 14"},
+                {"aria-hidden", "true"}},
+               [&] {
+                 page.leaf("path", {{"class", "line"}, {"d", "M1 7h26"}});
+                 page.leaf("path", {{"class", "marker"},
+                                    {"d", marker_path(series_number(system), 14, 7, 4)}});
+               });
+}
+
+void draw_legend(Markup& page, const Systems& systems) {
+  page.element("div", {{"class", "legend"}, {"role", "group"}, {"aria-label", "Systems shown"}},
+               [&] {
+                 for (const SystemSummary* summary : systems)
+                   page.element("button",
+                                {{"type", "button"},
+                                 {"aria-pressed", "true"},
+                                 {"data-toggles", summary->system->name}},
+                                [&] {
+                                  draw_swatch(page, *summary->system);
+                                  page.text(summary->system->title);
+                                });
+               });
+}
+
+void draw_table_head(Markup& page, const std::vector<Column>& columns) {
+  page.element("thead", {}, [&] {
+    page.element("tr", {}, [&] {
+      for (std::size_t i = 0; i < columns.size();) {
+        std::size_t end = i + 1;
+        while (end < columns.size() && columns[end].group == columns[i].group) ++end;
+        page.element("th",
+                     {{"class", i == 0 ? "group" : "group first-of-group"},
+                      {"colspan", static_cast<double>(end - i)},
+                      {"scope", "colgroup"}},
+                     columns[i].group);
+        i = end;
+      }
+    });
+    page.element("tr", {}, [&] {
+      for (std::size_t i = 0; i < columns.size(); ++i) {
+        const bool first = i > 0 && columns[i].group != columns[i - 1].group;
+        page.element("th", {{"class", first ? "title first-of-group" : "title"}, {"scope", "col"}},
+                     columns[i].title);
+      }
+    });
+  });
+}
+
+void draw_table(Markup& page, const Section& section) {
+  const Table table = comparison_table(section);
+  const std::string name = "Comparison, " + section.title();
+  page.element(
+      "div", {{"class", "scroll"}, {"role", "region"}, {"tabindex", 0}, {"aria-label", name}}, [&] {
+        page.element("table", {}, [&] {
+          draw_table_head(page, table.columns);
+          page.element("tbody", {}, [&] {
+            for (std::size_t row = 0; row < table.rows.size(); ++row) {
+              const System& system = *section.systems[row].system;
+              page.element("tr", {{"data-series", system.name}}, [&] {
+                page.element("th", {{"scope", "row"}}, [&] {
+                  draw_swatch(page, system);
+                  page.text(table.rows[row].front());
+                });
+                for (std::size_t i = 1; i < table.columns.size(); ++i) {
+                  const bool first = table.columns[i].group != table.columns[i - 1].group;
+                  page.element("td", {{"class", first ? "first-of-group" : ""}},
+                               table.rows[row][i]);
+                }
+              });
+            }
+          });
+        });
+      });
+}
+
+void draw_section_curves(Markup& page, const Section& section) {
+  Systems architectures;
+  for (const SystemSummary& summary : section.systems)
+    if (summary.system->name == summary.system->base) architectures.push_back(&summary);
+  if (architectures.empty()) return;
+  page.element("h3", {}, "Validation accuracy by epoch");
+  page.element("figure", {}, [&] {
+    draw_legend(page, architectures);
+    page.element("div", {{"class", "grid two"}}, [&] {
+      const auto draw = [&](const char* title, View view) {
+        page.element("div", {}, [&] {
+          page.element("h4", {}, title);
+          for (const Size size : {kHalf, kNarrow})
+            draw_curves(page, section, {architectures, title, view, PublishedMarks::hidden}, size);
+        });
+      };
+      draw("All epochs and values", View::whole);
+      draw("The same, enlarged at the top", View::top);
+    });
+    page.element("figcaption", {}, curve_caption(section));
+  });
+}
+
+// Each base model beside its MixUp twin.
+void draw_section_twins(Markup& page, const Section& section) {
+  std::vector<Systems> pairs;
+  for (const SystemSummary& summary : section.systems) {
+    const SystemSummary* base = section.find(summary.system->base);
+    if (base != nullptr && base != &summary) pairs.push_back({base, &summary});
+  }
+  if (pairs.empty()) return;
+  page.element("h3", {}, "With and without MixUp");
+  page.element("div", {{"class", "grid two"}}, [&] {
+    for (const Systems& pair : pairs)
+      page.element("figure", {}, [&] {
+        draw_legend(page, pair);
+        const std::string title = fmt::format("{} beside its MixUp twin", pair[0]->system->title);
+        for (const Size size : {kHalf, kNarrow})
+          draw_curves(page, section, {pair, title, View::whole, PublishedMarks::shown}, size);
+      });
+  });
+  page.element("p", {{"class", "note"}}, twin_caption(section));
+}
+
+void draw_section_costs(Markup& page, const Section& section) {
+  page.element("h3", {}, "Accuracy against cost");
+  Systems all;
+  for (const SystemSummary& summary : section.systems) all.push_back(&summary);
+  draw_legend(page, all);
+  page.element("div", {{"class", "grid three"}}, [&] {
+    for (const Cost cost : {Cost::parameters, Cost::multiply_adds, Cost::seconds_per_epoch})
+      page.element("figure", {}, [&] { draw_trade_off(page, section, cost, kThird); });
+  });
+}
+
+void draw_section_confusions(Markup& page, const Section& section, const ReportOptions& options) {
+  page.element("h3", {}, "Which classes are mistaken for which");
+  page.element("p", {{"class", "note"}}, confusion_caption(section));
+  page.element("div", {{"class", "grid three"}}, [&] {
+    for (const SystemSummary& summary : section.systems) {
+      if (summary.confusion.empty()) continue;
+      page.element("figure", {{"class", "matrix"}}, [&] {
+        page.element("h4", {}, summary.system->title);
+        draw_confusion(page, section, summary, options.class_names);
+        page.element("figcaption", {}, worst_confusion(summary.confusion, options.class_names));
+      });
+    }
+  });
+}
+
+void draw_section(Markup& page, const Section& section, const ReportOptions& options) {
+  page.element("section", {}, [&] {
+    page.element("h2", {}, [&] {
+      page.text(fmt::format("Protocol {}, device {} ", section.protocol, section.device));
+      if (section.synthetic) page.element("span", {{"class", "badge"}}, "SYNTHETIC DATA");
+    });
+    page.element("p", {{"class", "lead"}}, headline(section));
+    draw_table(page, section);
+    for (const std::string& sentence : explanations(section))
+      page.element("p", {{"class", "note"}}, sentence);
+    draw_section_curves(page, section);
+    draw_section_twins(page, section);
+    draw_section_costs(page, section);
+    draw_section_confusions(page, section, options);
+    page.element("h3", {}, "System by system");
+    page.element("ul", {}, [&] {
+      for (const SystemSummary& summary : section.systems)
+        page.element("li", {}, [&] {
+          page.element("strong", {}, summary.system->title);
+          page.text(": " + system_line(section, summary));
+        });
+    });
+  });
+}
+
+void draw_origin(Markup& page, const ReportOptions& options) {
+  const auto entry = [&](std::string_view name, std::string_view tag, const std::string& value) {
+    if (value.empty()) return;
+    page.element("dt", {}, name);
+    page.element("dd", {}, [&] { page.element(tag, {}, value); });
+  };
+  if (options.command.empty() && options.machine.empty() && options.commit.empty()) return;
+  page.element("h2", {}, "How to get these numbers again");
+  page.element("dl", {}, [&] {
+    entry("Command line", "pre", options.command);
+    entry("Machine", "span", options.machine);
+    entry("Commit", "code", options.commit);
+  });
+}
+
+}  // namespace
+
+std::string html_report(std::span<const Section> sections, const ReportOptions& options) {
+  Markup page;
+  const std::string title = report_title(sections);
+  page.raw("<!DOCTYPE html>\n");
+  page.element("html", {{"lang", "en"}}, [&] {
+    page.element("head", {}, [&] {
+      page.leaf("meta", {{"charset", "utf-8"}});
+      page.leaf("meta", {{"name", "viewport"}, {"content", "width=device-width, initial-scale=1"}});
+      page.element("title", {}, title);
+      page.element("style", {}, [&] { page.raw(kStyle); });
+    });
+    page.element("body", {}, [&] {
+      page.element("main", {}, [&] {
+        page.element("h1", {}, title);
+        for (const Section& section : sections) draw_section(page, section, options);
+        draw_origin(page, options);
+      });
+      page.element("script", {}, [&] { page.raw(kScript); });
+    });
+  });
+  return page.str() + "\n";
+}
+
+}  // namespace drape

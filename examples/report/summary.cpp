@@ -1,0 +1,166 @@
+#include "examples/report/summary.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <tuple>
+
+#include "core/check.h"
+
+namespace drape {
+namespace {
+
+using Runs = std::vector<const RunResult*>;
+
+// The statistic of one number of each run.
+template <class Number>
+Statistic over(const Runs& runs, Number&& number) {
+  std::vector<double> values;
+  for (const RunResult* run : runs)
+    values.push_back(static_cast<double>(std::invoke(number, *run)));
+  return statistic(values);
+}
+
+Statistic test_accuracy(const Runs& runs) {
+  std::vector<double> values;
+  for (const RunResult* run : runs)
+    if (run->test_accuracy) values.push_back(*run->test_accuracy);
+  return statistic(values);
+}
+
+std::vector<Statistic> mean_curve(const Runs& runs) {
+  std::vector<Statistic> curve;
+  while (true) {
+    std::vector<double> values;
+    for (const RunResult* run : runs)
+      if (curve.size() < run->history.size())
+        values.push_back(run->history[curve.size()].validation_accuracy);
+    if (values.empty()) return curve;
+    curve.push_back(statistic(values));
+  }
+}
+
+Confusion added_confusion(const Runs& runs) {
+  Confusion sum = runs.front()->confusion;
+  for (const RunResult* run : std::span(runs).subspan(1))
+    for (std::size_t i = 0; i < sum.size(); ++i)
+      std::ranges::transform(sum[i], run->confusion[i], sum[i].begin(), std::plus{});
+  return sum;
+}
+
+void check_same_model(const Runs& runs) {
+  const RunResult& first = *runs.front();
+  for (const RunResult* run : runs) {
+    const bool same = run->parameters == first.parameters &&
+                      run->multiply_adds_per_image == first.multiply_adds_per_image &&
+                      run->confusion.size() == first.confusion.size();
+    DRAPE_CHECK(same, "report: expected one model for all seeds of {}, got others for {} and {}",
+                run->system, first.seed, run->seed);
+  }
+}
+
+// `runs`: of one system, by seed.
+SystemSummary summarize_system(const Runs& runs) {
+  check_same_model(runs);
+  const RunResult& first = *runs.front();
+  SystemSummary summary{
+      .system = &find_system(first.system),
+      .seeds = {},
+      .stop_reasons = {},
+      .best_accuracy = over(runs, &RunResult::best_validation_accuracy),
+      .best_epoch = over(runs, &RunResult::best_epoch),
+      .test_accuracy = test_accuracy(runs),
+      .epochs_run = over(runs, &RunResult::epochs_run),
+      .seconds_per_epoch = over(runs, &RunResult::seconds_per_epoch),
+      .images_per_second = over(runs, &RunResult::images_per_second),
+      .peak_memory_bytes = over(runs, &RunResult::peak_memory_bytes),
+      .parameters = first.parameters,
+      .multiply_adds_per_image = first.multiply_adds_per_image,
+      .curve = mean_curve(runs),
+      .confusion = added_confusion(runs),
+  };
+  for (const RunResult* run : runs) {
+    summary.seeds.push_back(run->seed);
+    summary.stop_reasons.push_back(run->stop_reason);
+  }
+  return summary;
+}
+
+auto section_key(const RunResult& run) {
+  return std::tuple(run.protocol != "held_out", run.synthetic, run.device);
+}
+
+auto group_key(const RunResult& run) {
+  return std::tuple_cat(section_key(run), std::tuple(&find_system(run.system)));
+}
+
+auto sort_key(const RunResult* run) {
+  return std::tuple_cat(group_key(*run), std::tuple(run->seed));
+}
+
+// The runs of each system of each section, by seed; all in the order of the report.
+std::vector<Runs> grouped(std::span<const RunResult> runs) {
+  Runs sorted;
+  for (const RunResult& run : runs) {
+    validate(run);
+    sorted.push_back(&run);
+  }
+  std::ranges::sort(sorted, {}, sort_key);
+  const auto twice = std::ranges::adjacent_find(sorted, {}, sort_key);
+  DRAPE_CHECK(twice == sorted.end(), "report: expected one run of {} with seed {}, got two",
+              (*twice)->system, (*twice)->seed);
+  std::vector<Runs> groups;
+  for (const RunResult* run : sorted) {
+    if (groups.empty() || group_key(*groups.back().front()) != group_key(*run))
+      groups.emplace_back();
+    groups.back().push_back(run);
+  }
+  return groups;
+}
+
+}  // namespace
+
+Statistic statistic(std::span<const double> values) {
+  if (values.empty()) return {};
+  Statistic result{.count = static_cast<int>(values.size()),
+                   .low = *std::ranges::min_element(values),
+                   .high = *std::ranges::max_element(values)};
+  for (const double value : values) result.mean += value / result.count;
+  double squares = 0.0;
+  for (const double value : values) squares += (value - result.mean) * (value - result.mean);
+  if (result.count > 1) result.deviation = std::sqrt(squares / (result.count - 1));
+  return result;
+}
+
+const SystemSummary* Section::find(std::string_view name) const {
+  const auto found = std::ranges::find_if(
+      systems, [&](const SystemSummary& summary) { return summary.system->name == name; });
+  return found == systems.end() ? nullptr : &*found;
+}
+
+const SystemSummary* Section::reference(const SystemSummary& summary) const {
+  const bool twin = summary.system->base != summary.system->name;
+  const SystemSummary* reference = find(twin ? summary.system->base : "standard");
+  return reference == &summary ? nullptr : reference;
+}
+
+std::string Section::title() const {
+  return fmt::format("Protocol {}, device {}{}", protocol, device,
+                     synthetic ? ", SYNTHETIC data" : "");
+}
+
+std::vector<Section> summarize(std::span<const RunResult> runs) {
+  DRAPE_CHECK(!runs.empty(), "report: expected at least one run, got none");
+  std::vector<Section> sections;
+  const RunResult* previous = nullptr;
+  for (const Runs& of_system : grouped(runs)) {
+    const RunResult& first = *of_system.front();
+    if (previous == nullptr || section_key(*previous) != section_key(first))
+      sections.push_back({first.protocol, first.device, first.synthetic, {}});
+    sections.back().systems.push_back(summarize_system(of_system));
+    previous = &first;
+  }
+  return sections;
+}
+
+}  // namespace drape

@@ -1,0 +1,14 @@
+// Elementwise sum.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/backend.h"
+
+namespace drape::kernels {
+
+/// y[i] = a[i] + b[i] for i < size; y may be a or b.
+template <class T>
+void add(Cpu, const T* a, const T* b, T* y, std::int64_t size);
+
+}  // namespace drape::kernels

@@ -1,0 +1,252 @@
+#include "kernels/batch_norm.h"
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+#include "kernels/parallel.h"
+
+namespace drape::kernels {
+namespace {
+
+// Chunks that sums over rows are cut into, about 2^15 elements each: by shape alone.
+std::int64_t chunk_count(std::int64_t rows, std::int64_t channels) {
+  return std::clamp<std::int64_t>(rows * channels >> 15, 1, std::min<std::int64_t>(rows, 64));
+}
+
+// Mean and sum of squared distances from it, of `count` rows, per channel.
+struct Moments {
+  explicit Moments(std::int64_t channels) : mean(channels), m2(channels) {}
+
+  // Takes in the moments of other rows.
+  void merge(const Moments& other) {
+    const auto a = static_cast<double>(count), b = static_cast<double>(other.count);
+    for (std::size_t c = 0; c < mean.size(); ++c) {
+      const double delta = other.mean[c] - mean[c];
+      mean[c] += delta * b / (a + b);
+      m2[c] += other.m2[c] + delta * delta * a * b / (a + b);
+    }
+    count += other.count;
+  }
+
+  std::int64_t count = 0;
+  std::vector<double> mean, m2;
+};
+
+template <class T>
+Moments moments_of_rows(const T* x, std::int64_t rows, std::int64_t channels) {
+  Moments moments(channels);
+  moments.count = rows;
+  double *mean = moments.mean.data(), *m2 = moments.m2.data();
+  for (std::int64_t m = 0; m < rows; ++m) {
+    const T* row = x + m * channels;
+#pragma omp simd
+    for (std::int64_t c = 0; c < channels; ++c) mean[c] += static_cast<double>(row[c]);
+  }
+  for (std::int64_t c = 0; c < channels; ++c) mean[c] /= static_cast<double>(rows);
+  for (std::int64_t m = 0; m < rows; ++m) {
+    const T* row = x + m * channels;
+#pragma omp simd
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const double distance = static_cast<double>(row[c]) - mean[c];
+      m2[c] += distance * distance;
+    }
+  }
+  return moments;
+}
+
+// Per channel: z = (x - mean) * scale + beta, xhat = (x - mean) * inverse_std.
+template <class T>
+struct Affine {
+  explicit Affine(const BatchNorm<T>& norm) : inverse_std(norm.channels), scale(norm.channels) {
+    for (std::size_t c = 0; c < scale.size(); ++c) {
+      const double variance = static_cast<double>(norm.variance[c]);
+      inverse_std[c] = static_cast<T>(1.0 / std::sqrt(variance + norm.epsilon));
+      scale[c] = norm.gamma[c] * inverse_std[c];
+    }
+  }
+  std::vector<T> inverse_std, scale;
+};
+
+// An activation as a bound: y = z if z > lower_bound, else lower_bound.
+template <class T>
+T lower_bound(Activation activation) {
+  return activation == Activation::relu ? T(0) : -std::numeric_limits<T>::infinity();
+}
+
+// Calls body(m, rows) for blocks of rows that fit into the first-level cache.
+template <class Body>
+void for_blocks(Range rows, std::int64_t channels, Body&& body) {
+  const std::int64_t block = std::max<std::int64_t>(1, 2048 / channels);
+  for (std::int64_t m = rows.begin; m < rows.end; m += block) {
+    body(m, std::min(block, rows.end - m));
+  }
+}
+
+// dz of `rows` rows from row m on: back through dropout and activation.
+template <class T>
+void gradient_of_z(const BatchNorm<T>& norm, const Affine<T>& affine, std::int64_t m,
+                   std::int64_t rows, const T* x, const T* dy, std::vector<T>& dz) {
+  const std::int64_t begin = m * norm.channels, size = rows * norm.channels;
+  const T bound = lower_bound<T>(norm.activation);
+  const T *mean = norm.mean, *beta = norm.beta, *scale = affine.scale.data();
+  dz.resize(static_cast<std::size_t>(size));
+  if (norm.dropout.p > 0.0) {
+    dropout_range(norm.dropout, begin, begin + size, dy + begin, dz.data());
+  } else {
+    std::copy_n(dy + begin, size, dz.data());
+  }
+  if (norm.activation == Activation::none) return;
+  for (std::int64_t i = 0; i < size; i += norm.channels) {
+    const T* x_row = x + begin + i;
+    T* dz_row = dz.data() + i;
+#pragma omp simd
+    for (std::int64_t c = 0; c < norm.channels; ++c) {
+      const T z = (x_row[c] - mean[c]) * scale[c] + beta[c];
+      dz_row[c] = z <= bound ? T(0) : dz_row[c];
+    }
+  }
+}
+
+// Sums over rows, per channel.
+struct Sums {
+  explicit Sums(std::int64_t channels) : dz(channels), dz_x(channels) {}
+  std::vector<double> dz, dz_x;  // of dz, and of dz * (x - mean)
+};
+
+template <class T>
+Sums sums_of_rows(const BatchNorm<T>& norm, const Affine<T>& affine, Range range, const T* x,
+                  const T* dy) {
+  Sums sums(norm.channels);
+  double *sum_dz = sums.dz.data(), *sum_dz_x = sums.dz_x.data();
+  const T* mean = norm.mean;
+  std::vector<T> dz;
+  for_blocks(range, norm.channels, [&](std::int64_t m, std::int64_t rows) {
+    gradient_of_z(norm, affine, m, rows, x, dy, dz);
+    for (std::int64_t i = 0; i < rows * norm.channels; i += norm.channels) {
+      const T* x_row = x + m * norm.channels + i;
+      const T* dz_row = dz.data() + i;
+#pragma omp simd
+      for (std::int64_t c = 0; c < norm.channels; ++c) {
+        sum_dz[c] += static_cast<double>(dz_row[c]);
+        sum_dz_x[c] += static_cast<double>(dz_row[c]) * static_cast<double>(x_row[c] - mean[c]);
+      }
+    }
+  });
+  return sums;
+}
+
+// dx of a range of rows: dx = scale * dz - slope * (x - mean) - shift.
+template <class T>
+void gradient_of_x(const BatchNorm<T>& norm, const Affine<T>& affine, const std::vector<T>& slope,
+                   const std::vector<T>& shift, Range range, const T* x, const T* dy, T* dx) {
+  const T *mean = norm.mean, *scale = affine.scale.data();
+  const T *slopes = slope.data(), *shifts = shift.data();
+  std::vector<T> dz;
+  for_blocks(range, norm.channels, [&](std::int64_t m, std::int64_t rows) {
+    gradient_of_z(norm, affine, m, rows, x, dy, dz);
+    for (std::int64_t i = 0; i < rows * norm.channels; i += norm.channels) {
+      const T* x_row = x + m * norm.channels + i;
+      const T* dz_row = dz.data() + i;
+      T* dx_row = dx + m * norm.channels + i;
+#pragma omp simd
+      for (std::int64_t c = 0; c < norm.channels; ++c) {
+        dx_row[c] = scale[c] * dz_row[c] - slopes[c] * (x_row[c] - mean[c]) - shifts[c];
+      }
+    }
+  });
+}
+
+// Rows that one task of elementwise work should take.
+std::int64_t row_grain(std::int64_t channels) {
+  return std::max<std::int64_t>(1, (1 << 14) / channels);
+}
+
+}  // namespace
+
+template <class T>
+void batch_norm_statistics(Cpu, const T* x, std::int64_t rows, std::int64_t channels, T* mean,
+                           T* variance, const RunningStatistics<T>& running) {
+  const std::int64_t chunks = chunk_count(rows, channels);
+  std::vector<Moments> moments(static_cast<std::size_t>(chunks), Moments(channels));
+  parallel_for(chunks, [&](std::int64_t chunk) {
+    const Range range = part(rows, chunks, chunk);
+    moments[static_cast<std::size_t>(chunk)] =
+        moments_of_rows(x + range.begin * channels, range.size(), channels);
+  });
+  Moments total(channels);
+  for (const Moments& chunk : moments) total.merge(chunk);
+  for (std::size_t c = 0; c < total.mean.size(); ++c) {
+    const double unbiased = total.m2[c] / static_cast<double>(rows - 1);
+    mean[c] = static_cast<T>(total.mean[c]);
+    variance[c] = static_cast<T>(total.m2[c] / static_cast<double>(rows));
+    const auto update = [&](T& value, double batch) {
+      const double old = static_cast<double>(value);
+      value = static_cast<T>((1.0 - running.momentum) * old + running.momentum * batch);
+    };
+    update(running.mean[c], total.mean[c]);
+    update(running.variance[c], unbiased);
+  }
+}
+
+template <class T>
+void batch_norm_forward(Cpu, const BatchNorm<T>& norm, const T* x, T* y) {
+  const Affine<T> affine(norm);
+  const T bound = lower_bound<T>(norm.activation);
+  const T *mean = norm.mean, *beta = norm.beta, *scale = affine.scale.data();
+  const std::int64_t channels = norm.channels;
+  parallel_ranges(norm.rows, row_grain(channels), [&](std::int64_t begin, std::int64_t end) {
+    for_blocks({begin, end}, channels, [&](std::int64_t m, std::int64_t rows) {
+      const std::int64_t first = m * channels, last = (m + rows) * channels;
+      for (std::int64_t i = first; i < last; i += channels) {
+#pragma omp simd
+        for (std::int64_t c = 0; c < channels; ++c) {
+          const T z = (x[i + c] - mean[c]) * scale[c] + beta[c];
+          y[i + c] = z <= bound ? bound : z;
+        }
+      }
+      if (norm.dropout.p > 0.0) dropout_range(norm.dropout, first, last, y + first, y + first);
+    });
+  });
+}
+
+template <class T>
+void batch_norm_backward(Cpu, const BatchNorm<T>& norm, Statistics statistics, const T* x,
+                         const T* dy, T* dx, T* dgamma, T* dbeta) {
+  const Affine<T> affine(norm);
+  const std::int64_t chunks = chunk_count(norm.rows, norm.channels);
+  std::vector<Sums> sums(static_cast<std::size_t>(chunks), Sums(0));
+  parallel_for(chunks, [&](std::int64_t chunk) {
+    sums[static_cast<std::size_t>(chunk)] =
+        sums_of_rows(norm, affine, part(norm.rows, chunks, chunk), x, dy);
+  });
+  std::vector<T> slope(affine.scale.size()), shift(affine.scale.size());
+  for (std::size_t c = 0; c < slope.size(); ++c) {
+    double sum_dz = 0.0, sum_dz_x = 0.0;
+    for (const Sums& chunk : sums) sum_dz += chunk.dz[c], sum_dz_x += chunk.dz_x[c];
+    const double inverse_std = static_cast<double>(affine.inverse_std[c]);
+    dbeta[c] = static_cast<T>(sum_dz);
+    dgamma[c] = static_cast<T>(sum_dz_x * inverse_std);
+    if (statistics == Statistics::running) continue;
+    const double share = static_cast<double>(affine.scale[c]) / static_cast<double>(norm.rows);
+    slope[c] = static_cast<T>(share * sum_dz_x * inverse_std * inverse_std);
+    shift[c] = static_cast<T>(share * sum_dz);
+  }
+  if (dx == nullptr) return;
+  parallel_ranges(norm.rows, row_grain(norm.channels), [&](std::int64_t begin, std::int64_t end) {
+    gradient_of_x(norm, affine, slope, shift, {begin, end}, x, dy, dx);
+  });
+}
+
+template void batch_norm_statistics(Cpu, const float*, std::int64_t, std::int64_t, float*, float*,
+                                    const RunningStatistics<float>&);
+template void batch_norm_statistics(Cpu, const double*, std::int64_t, std::int64_t, double*,
+                                    double*, const RunningStatistics<double>&);
+template void batch_norm_forward(Cpu, const BatchNorm<float>&, const float*, float*);
+template void batch_norm_forward(Cpu, const BatchNorm<double>&, const double*, double*);
+template void batch_norm_backward(Cpu, const BatchNorm<float>&, Statistics, const float*,
+                                  const float*, float*, float*, float*);
+template void batch_norm_backward(Cpu, const BatchNorm<double>&, Statistics, const double*,
+                                  const double*, double*, double*, double*);
+
+}  // namespace drape::kernels

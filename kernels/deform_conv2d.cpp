@@ -1,0 +1,398 @@
+#include "kernels/deform_conv2d.h"
+
+#include <algorithm>
+
+#include "kernels/bilinear.h"
+#include "kernels/deform_sampling.h"
+#include "kernels/epilogue.h"
+#include "kernels/gemm.h"
+#include "kernels/memory.h"
+#include "kernels/parallel.h"
+#include "kernels/partials.h"
+
+namespace drape::kernels {
+namespace {
+
+// The values or gradients of one image, and one pixel more that stands for everything outside it:
+// zeros to read, or a sink to write to.
+template <class T>
+class PaddedImage {
+ public:
+  PaddedImage(T* pixels, const Conv2dGeometry& g, T* outside)
+      : pixels_(pixels), outside_(outside), last_(g.H * g.W), channels_(g.C) {}
+  T* at(std::int32_t pixel, std::int64_t channel) const {
+    return (pixel == last_ ? outside_ : pixels_ + pixel * channels_) + channel;
+  }
+
+ private:
+  T *pixels_, *outside_;
+  std::int64_t last_, channels_;
+};
+
+// matrix = the sampled, masked patches of a tile of `rows` pixels. Vectorises over channels.
+void sample_channels(const Sampler& sampler, std::int64_t rows, std::int64_t group, const float* x,
+                     Plan& plan, float* matrix) {
+  Buffer<float> zeros(sampler.g.C);
+  std::fill_n(zeros.data(), sampler.g.C, 0.0f);
+  const PaddedImage<const float> image(x, sampler.g, zeros.data());
+  sampler.each_run(
+      rows, group,
+      [&](std::int64_t j, std::int64_t element, std::int64_t channel, std::int64_t run) {
+        const float* __restrict v0 = image.at(plan.pixel(0)[j], channel);
+        const float* __restrict v1 = image.at(plan.pixel(1)[j], channel);
+        const float* __restrict v2 = image.at(plan.pixel(2)[j], channel);
+        const float* __restrict v3 = image.at(plan.pixel(3)[j], channel);
+        const float w0 = plan.weight(0)[j], w1 = plan.weight(1)[j], w2 = plan.weight(2)[j],
+                    w3 = plan.weight(3)[j];
+        float* __restrict out = matrix + element;
+#pragma omp simd
+        for (std::int64_t c = 0; c < run; ++c) {
+          out[c] = w0 * v0[c] + w1 * v1[c] + w2 * v2[c] + w3 * v3[c];
+        }
+      });
+}
+
+// A one-channel image with its outside pixel behind the last: points lie side by side in the
+// matrix, so loops vectorise over points.
+class FlatImage {
+ public:
+  FlatImage(const float* x, const Conv2dGeometry& g) : pixels_(g.H * g.W + 1) {
+    std::copy_n(x, g.H * g.W, pixels_.data());
+    pixels_[g.H * g.W] = 0.0f;
+  }
+  const float* pixels() { return pixels_.data(); }
+
+ private:
+  Buffer<float> pixels_;
+};
+
+void sample_flat(const Sampler& sampler, std::int64_t count, const float* x, Plan& plan,
+                 float* __restrict matrix) {
+  FlatImage image(x, sampler.g);
+  const float* v = image.pixels();
+  const std::int32_t *p0 = plan.pixel(0), *p1 = plan.pixel(1), *p2 = plan.pixel(2),
+                     *p3 = plan.pixel(3);
+  const float *w0 = plan.weight(0), *w1 = plan.weight(1), *w2 = plan.weight(2),
+              *w3 = plan.weight(3);
+#pragma omp simd
+  for (std::int64_t j = 0; j < count; ++j) {
+    matrix[j] = w0[j] * v[p0[j]] + w1[j] * v[p1[j]] + w2[j] * v[p2[j]] + w3[j] * v[p3[j]];
+  }
+}
+
+void sample(const Sampler& sampler, std::int64_t rows, std::int64_t group, const float* x,
+            Plan& plan, float* matrix) {
+  if (sampler.g.C == 1) {
+    sample_flat(sampler, rows * sampler.taps, x, plan, matrix);
+  } else {
+    sample_channels(sampler, rows, group, x, plan, matrix);
+  }
+}
+
+// What scatter() adds to, for one tile: dL/dx of the image, and dL/doffset and dL/dmask of the
+// tile. dx may be null.
+struct TileGradients {
+  float *dx, *d_offset, *d_mask;
+};
+
+// The products of a sampling point's gradient ds with the values of its four pixels, summed over a
+// run of channels; on the way, adds the weighted ds to the gradients of the four pixels. Pixels
+// outside share one array of d, which nobody reads.
+struct PointGradient {
+  float a = 0, b = 0, c = 0, d = 0;
+
+  PointGradient(std::int64_t run, const float* ds, const float* const v[4], const float w[4],
+                float* const dv[4]) {
+    const float *v0 = v[0], *v1 = v[1], *v2 = v[2], *v3 = v[3];
+    const float w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3];
+    float *d0 = dv[0], *d1 = dv[1], *d2 = dv[2], *d3 = dv[3];
+    float s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+#pragma omp simd reduction(+ : s0, s1, s2, s3)
+    for (std::int64_t i = 0; i < run; ++i) {
+      s0 += ds[i] * v0[i];
+      s1 += ds[i] * v1[i];
+      s2 += ds[i] * v2[i];
+      s3 += ds[i] * v3[i];
+      d0[i] += w0 * ds[i];
+      d1[i] += w1 * ds[i];
+      d2[i] += w2 * ds[i];
+      d3[i] += w3 * ds[i];
+    }
+    a = s0, b = s1, c = s2, d = s3;
+  }
+};
+
+// From d_matrix = dL/d(sampled patches) of a tile; `mask` is the tile's, or null.
+void scatter_channels(const Sampler& sampler, std::int64_t rows, std::int64_t group, const float* x,
+                      const float* mask, Plan& plan, const float* d_matrix, TileGradients out) {
+  Buffer<float> zeros(sampler.g.C), sink(sampler.g.C);
+  std::fill_n(zeros.data(), sampler.g.C, 0.0f);
+  std::fill_n(sink.data(), sampler.g.C, 0.0f);
+  const PaddedImage<const float> image(x, sampler.g, zeros.data());
+  const PaddedImage<float> d_image(out.dx, sampler.g, sink.data());
+  sampler.each_run(
+      rows, group,
+      [&](std::int64_t j, std::int64_t element, std::int64_t channel, std::int64_t run) {
+        const float* v[4];
+        float* dv[4];
+        float w[4];
+        for (int corner = 0; corner < 4; ++corner) {
+          const std::int32_t pixel = plan.pixel(corner)[j];
+          v[corner] = image.at(pixel, channel);
+          dv[corner] = out.dx == nullptr ? sink.data() : d_image.at(pixel, channel);
+          w[corner] = plan.weight(corner)[j];
+        }
+        const PointGradient sum(run, d_matrix + element, v, w, dv);
+        const float fy = plan.fy()[j], fx = plan.fx()[j], m = mask == nullptr ? 1.0f : mask[j];
+        out.d_offset[2 * j] += m * bilinear_dy(sum.a, sum.b, sum.c, sum.d, fx);
+        out.d_offset[2 * j + 1] += m * bilinear_dx(sum.a, sum.b, sum.c, sum.d, fy);
+        out.d_mask[j] += bilinear_value(sum.a, sum.b, sum.c, sum.d, fy, fx);
+      });
+}
+
+void scatter_flat(const Sampler& sampler, std::int64_t count, const float* x, const float* mask,
+                  Plan& plan, const float* ds, TileGradients out) {
+  FlatImage image(x, sampler.g);
+  const float *pixels = image.pixels(), *fy = plan.fy(), *fx = plan.fx();
+  const std::int32_t *p0 = plan.pixel(0), *p1 = plan.pixel(1), *p2 = plan.pixel(2),
+                     *p3 = plan.pixel(3);
+  float* __restrict d_offset = out.d_offset, * __restrict d_mask = out.d_mask;
+#pragma omp simd
+  for (std::int64_t j = 0; j < count; ++j) {
+    const float a = pixels[p0[j]], b = pixels[p1[j]], c = pixels[p2[j]], d = pixels[p3[j]];
+    d_offset[2 * j] = ds[j] * bilinear_dy(a, b, c, d, fx[j]);
+    d_offset[2 * j + 1] = ds[j] * bilinear_dx(a, b, c, d, fy[j]);
+    d_mask[j] = ds[j] * bilinear_value(a, b, c, d, fy[j], fx[j]);
+  }
+  for (std::int64_t j = 0; mask != nullptr && j < count; ++j) {
+    d_offset[2 * j] *= mask[j];
+    d_offset[2 * j + 1] *= mask[j];
+  }
+  if (out.dx == nullptr) return;
+  const std::int64_t outside = sampler.g.H * sampler.g.W;
+  for (std::int64_t j = 0; j < count; ++j) {
+    for (int corner = 0; corner < 4; ++corner) {
+      const std::int32_t pixel = plan.pixel(corner)[j];
+      if (pixel != outside) out.dx[pixel] += plan.weight(corner)[j] * ds[j];
+    }
+  }
+}
+
+void scatter(const Sampler& sampler, std::int64_t rows, std::int64_t group, const float* x,
+             const float* mask, Plan& plan, const float* d_matrix, TileGradients out) {
+  if (sampler.g.C == 1) {
+    scatter_flat(sampler, rows * sampler.taps, x, mask, plan, d_matrix, out);
+  } else {
+    scatter_channels(sampler, rows, group, x, mask, plan, d_matrix, out);
+  }
+}
+
+// One chunk's part of the backward pass: its images in order, tile by tile.
+class BackwardChunk {
+ public:
+  BackwardChunk(Sampler& sampler, const DeformConv2dInputs<float>& in,
+                const DeformConv2dGradients<float>& out)
+      : s_(sampler),
+        g_(sampler.g),
+        in_(in),
+        out_(out),
+        plan_(s_.tile() * s_.points),
+        matrix_(s_.tile() * s_.width),
+        masked_(s_.tile() * g_.K),
+        d_offset_(2 * s_.tile() * s_.points),
+        d_mask_(s_.tile() * s_.points) {}
+
+  void image(std::int64_t n, const float* y, const float* dy, Activation activation, float* dw,
+             float* db) {
+    float* dx = out_.dx == nullptr ? nullptr : out_.dx + n * g_.H * g_.W * g_.C;
+    if (dx != nullptr) std::fill_n(dx, g_.H * g_.W * g_.C, 0.0f);
+    for (std::int64_t index = 0; index < s_.tiles(); ++index) {
+      const Range pixels = s_.pixels(index);
+      const std::int64_t first = (n * g_.P * g_.Q + pixels.begin) * g_.K;
+      const float* dz = dy + first;
+      if (activation == Activation::relu) {
+        undo_activation(pixels.size() * g_.K, y + first, dz, masked_.data());
+        dz = masked_.data();
+      }
+      add_column_sums(pixels.size(), g_.K, dz, db);
+      tile(n, pixels, dz, dx, dw);
+    }
+  }
+
+ private:
+  void tile(std::int64_t n, Range pixels, const float* dz, float* dx, float* dw) {
+    const float* x = in_.x + n * g_.H * g_.W * g_.C;
+    const std::int64_t count = pixels.size() * s_.points;
+    const std::int64_t first = (n * g_.P * g_.Q + pixels.begin) * s_.points;
+    const float* mask = in_.mask == nullptr ? nullptr : in_.mask + first;
+    const bool sampled = dx != nullptr || out_.d_offset != nullptr || out_.d_mask != nullptr;
+    s_.make_plan(n, pixels, in_.offset, in_.mask, plan_);
+    std::fill_n(d_offset_.data(), 2 * count, 0.0f);
+    std::fill_n(d_mask_.data(), count, 0.0f);
+    for (std::int64_t group = 0; group < g_.groups; ++group) {
+      const float* dz_group = dz + group * s_.filters;
+      const std::int64_t weights = group * s_.filters * s_.width;
+      if (out_.dw != nullptr) {
+        sample(s_, pixels.size(), group, x, plan_, matrix_.data());
+        gemm<float>(s_.filters, s_.width, pixels.size(), {dz_group, g_.K, Use::transposed},
+                    {matrix_.data(), s_.width}, Output::add, dw + weights, s_.width);
+      }
+      if (sampled) {
+        gemm<float>(pixels.size(), s_.width, s_.filters, {dz_group, g_.K},
+                    {in_.w + weights, s_.width}, Output::replace, matrix_.data(), s_.width);
+        scatter(s_, pixels.size(), group, x, mask, plan_, matrix_.data(),
+                {dx, d_offset_.data(), d_mask_.data()});
+      }
+    }
+    if (out_.d_offset != nullptr) {
+      std::copy_n(d_offset_.data(), 2 * count, out_.d_offset + 2 * first);
+    }
+    if (out_.d_mask != nullptr) std::copy_n(d_mask_.data(), count, out_.d_mask + first);
+  }
+
+  Sampler& s_;
+  const Conv2dGeometry& g_;
+  const DeformConv2dInputs<float>& in_;
+  const DeformConv2dGradients<float>& out_;
+  Plan plan_;
+  Buffer<float> matrix_, masked_, d_offset_, d_mask_;
+};
+
+// One product of the formula: filter k's tap meets channel c of the image at a sampling point.
+struct Product {
+  std::int64_t out, weight, point;
+  double mask, fy, fx;
+  double v[4];         // the pixels around the point
+  std::int64_t at[4];  // where they stand in x, -1 outside
+
+  double value() const { return bilinear_value(v[0], v[1], v[2], v[3], fy, fx); }
+  double dy() const { return bilinear_dy(v[0], v[1], v[2], v[3], fx); }
+  double dx() const { return bilinear_dx(v[0], v[1], v[2], v[3], fy); }
+};
+
+// Calls body(Product) for every product of the formula.
+template <class Body>
+void each_product(const DeformConv2dGeometry& geometry, const DeformConv2dInputs<double>& in,
+                  Body&& body) {
+  const Conv2dGeometry& g = geometry.conv;
+  const std::int64_t channels = g.C / g.groups, filters = g.K / g.groups, taps = geometry.taps();
+  for (std::int64_t m = 0; m < g.N * g.P * g.Q; ++m) {
+    const std::int64_t n = m / (g.P * g.Q), p = m / g.Q % g.P, q = m % g.Q;
+    for (std::int64_t tap = 0; tap < taps; ++tap) {
+      for (std::int64_t c = 0; c < g.C; ++c) {
+        const std::int64_t offset_group = c / (g.C / geometry.offset_groups);
+        const std::int64_t j = m * geometry.points() + offset_group * taps + tap;
+        const auto y = static_cast<double>(p * g.stride.y - g.padding.y + tap / g.S * g.dilation.y);
+        const auto x = static_cast<double>(q * g.stride.x - g.padding.x + tap % g.S * g.dilation.x);
+        const auto point =
+            bilinear_point(y + in.offset[2 * j], x + in.offset[2 * j + 1],
+                           static_cast<std::int32_t>(g.H), static_cast<std::int32_t>(g.W));
+        const auto at = [&](int corner) {
+          const std::int64_t pixel = point.pixel[corner];
+          return pixel == g.H * g.W ? -1 : (n * g.H * g.W + pixel) * g.C + c;
+        };
+        const auto value = [&](int corner) { return at(corner) < 0 ? 0.0 : in.x[at(corner)]; };
+        const double mask = in.mask == nullptr ? 1.0 : in.mask[j];
+        const std::int64_t group = c / channels;
+        for (std::int64_t k = group * filters; k < (group + 1) * filters; ++k) {
+          body(Product{m * g.K + k,
+                       (k * taps + tap) * channels + c % channels,
+                       j,
+                       mask,
+                       point.fy,
+                       point.fx,
+                       {value(0), value(1), value(2), value(3)},
+                       {at(0), at(1), at(2), at(3)}});
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+template <>
+void deform_conv2d_forward(Cpu, const DeformConv2dGeometry& geometry,
+                           const DeformConv2dInputs<float>& in, Activation activation, float* y) {
+  Sampler sampler(geometry);
+  const Conv2dGeometry& g = geometry.conv;
+  parallel_for(g.N * sampler.tiles(), [&](std::int64_t task) {
+    const std::int64_t n = task / sampler.tiles();
+    const Range pixels = sampler.pixels(task % sampler.tiles());
+    Plan plan(sampler.tile() * sampler.points);
+    Buffer<float> matrix(sampler.tile() * sampler.width);
+    sampler.make_plan(n, pixels, in.offset, in.mask, plan);
+    float* out = y + (n * g.P * g.Q + pixels.begin) * g.K;
+    for (std::int64_t group = 0; group < g.groups; ++group) {
+      sample(sampler, pixels.size(), group, in.x + n * g.H * g.W * g.C, plan, matrix.data());
+      gemm<float>(pixels.size(), sampler.filters, sampler.width, {matrix.data(), sampler.width},
+                  {in.w + group * sampler.filters * sampler.width, sampler.width, Use::transposed},
+                  Output::replace, out + group * sampler.filters, g.K);
+    }
+    add_bias_activate(pixels.size(), g.K, in.b, activation, out, g.K);
+  });
+}
+
+template <>
+void deform_conv2d_backward(Cpu, const DeformConv2dGeometry& geometry,
+                            const DeformConv2dInputs<float>& in, const float* y, const float* dy,
+                            Activation activation, const DeformConv2dGradients<float>& out) {
+  Sampler sampler(geometry);
+  const Conv2dGeometry& g = geometry.conv;
+  Partials<float> partials(g.N, g.w_size() + g.K);
+  parallel_for(partials.chunks(), [&](std::int64_t index) {
+    float* dw = partials.start(index);
+    BackwardChunk chunk(sampler, in, out);
+    const Range images = part(g.N, partials.chunks(), index);
+    for (std::int64_t n = images.begin; n < images.end; ++n) {
+      chunk.image(n, y, dy, activation, dw, dw + g.w_size());
+    }
+  });
+  if (out.dw != nullptr) partials.add_up(0, g.w_size(), out.dw);
+  if (out.db != nullptr) partials.add_up(g.w_size(), g.K, out.db);
+}
+
+template <>
+void deform_conv2d_forward(Cpu, const DeformConv2dGeometry& geometry,
+                           const DeformConv2dInputs<double>& in, Activation activation, double* y) {
+  const Conv2dGeometry& g = geometry.conv;
+  std::fill_n(y, g.y_size(), 0.0);
+  each_product(geometry, in,
+               [&](const Product& t) { y[t.out] += in.w[t.weight] * t.mask * t.value(); });
+  add_bias_activate(g.N * g.P * g.Q, g.K, in.b, activation, y, g.K);
+}
+
+template <>
+void deform_conv2d_backward(Cpu, const DeformConv2dGeometry& geometry,
+                            const DeformConv2dInputs<double>& in, const double* y, const double* dy,
+                            Activation activation, const DeformConv2dGradients<double>& out) {
+  const Conv2dGeometry& g = geometry.conv;
+  const std::int64_t points = g.N * g.P * g.Q * geometry.points();
+  Buffer<double> dz(g.y_size());
+  std::copy_n(dy, g.y_size(), dz.data());
+  if (activation == Activation::relu) undo_activation(g.y_size(), y, dy, dz.data());
+  const auto clear = [](double* gradient, std::int64_t size) {
+    if (gradient != nullptr) std::fill_n(gradient, size, 0.0);
+  };
+  clear(out.dx, g.x_size());
+  clear(out.d_offset, 2 * points);
+  clear(out.d_mask, points);
+  clear(out.dw, g.w_size());
+  clear(out.db, g.K);
+  each_product(geometry, in, [&](const Product& t) {
+    const double value = t.value(), d = dz[t.out] * in.w[t.weight];
+    if (out.dw != nullptr) out.dw[t.weight] += dz[t.out] * t.mask * value;
+    if (out.d_mask != nullptr) out.d_mask[t.point] += d * value;
+    if (out.d_offset != nullptr) {
+      out.d_offset[2 * t.point] += d * t.mask * t.dy();
+      out.d_offset[2 * t.point + 1] += d * t.mask * t.dx();
+    }
+    for (int corner = 0; out.dx != nullptr && corner < 4; ++corner) {
+      const BilinearPoint<double> point{{}, t.fy, t.fx};
+      if (t.at[corner] >= 0) out.dx[t.at[corner]] += d * t.mask * point.weight(corner);
+    }
+  });
+  if (out.db != nullptr) add_column_sums(g.N * g.P * g.Q, g.K, dz.data(), out.db);
+}
+
+}  // namespace drape::kernels

@@ -1,0 +1,51 @@
+// Deformable convolution, Dai et al. 2017 (arXiv:1703.06211), eq. (2), with the mask of Zhu et al.
+// 2019 (arXiv:1811.11168), eq. (1):
+//   y[n,p,q,k] = act(b[k] + sum_{r,s,c} w[k,r,s,c] * m[n,p,q,rs] * x[n, p*stride-pad+r*dilation+dy,
+//   q*stride-pad+s*dilation+dx, c])
+// x between pixels is bilinear, outside the image zero. Offsets in input pixels, (dy, dx)
+// interleaved, y first; tap rs is r*S + s. Channel c belongs to offset group c / (C/G) and, with
+// weight groups, is seen by filters of its group alone.
+//   x [N,H,W,C]   offset [N,P,Q,G,R,S,2]   mask [N,P,Q,G,R,S] or null   w [K,R,S,C/groups]   b [K]
+//   or null   y [N,P,Q,K]
+#pragma once
+
+#include "kernels/activation.h"
+#include "kernels/backend.h"
+#include "kernels/geometry.h"
+
+namespace drape::kernels {
+
+struct DeformConv2dGeometry {
+  Conv2dGeometry conv;
+  std::int64_t offset_groups;
+
+  std::int64_t taps() const { return conv.R * conv.S; }
+  /// Sampling points of one output pixel.
+  std::int64_t points() const { return offset_groups * taps(); }
+};
+
+template <class T>
+struct DeformConv2dInputs {
+  const T *x, *offset, *mask, *w, *b;
+};
+
+/// Where gradients go; null where one is not needed.
+template <class T>
+struct DeformConv2dGradients {
+  T *dx, *d_offset, *d_mask, *dw, *db;
+};
+
+/// f32: one sampling plan per pixel, offset group and tap, shared by all channels; tiles of sampled
+/// patches that stay in cache; oneDNN's GEMM on each. f64: a plain loop over the formula, the
+/// specification. A batch of n gives the bits of n batches of one.
+template <class T>
+void deform_conv2d_forward(Cpu, const DeformConv2dGeometry& geometry,
+                           const DeformConv2dInputs<T>& in, Activation activation, T* y);
+
+/// Gradients from dy [N,P,Q,K] and forward's y. The same bits for any number of threads.
+template <class T>
+void deform_conv2d_backward(Cpu, const DeformConv2dGeometry& geometry,
+                            const DeformConv2dInputs<T>& in, const T* y, const T* dy,
+                            Activation activation, const DeformConv2dGradients<T>& out);
+
+}  // namespace drape::kernels

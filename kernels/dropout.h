@@ -1,0 +1,46 @@
+// Dropout, Srivastava et al. 2014 ("Dropout: a simple way to prevent neural networks from
+// overfitting"), in its inverted form: kept elements are scaled up, so that eval needs nothing.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "kernels/backend.h"
+#include "kernels/philox.h"
+
+namespace drape::kernels {
+
+/// Which elements are dropped. p, 0 <= p < 1, is the probability to DROP; element i is kept iff
+/// stream.uniform(i) >= p. The mask is never stored: backward draws it again.
+struct DropoutMask {
+  double p = 0.0;
+  RandomStream stream = {};
+};
+
+/// y[i] = x[i] / (1 - p) if element i is kept, else x[i] * 0, for i < size. y may be x. Its own
+/// gradient: dx is the same function of dy.
+template <class T>
+void dropout(Cpu, const DropoutMask& mask, const T* x, T* y, std::int64_t size);
+
+/// The same for elements begin <= i < end of a tensor, where x and y point to element `begin`: for
+/// kernels that apply dropout on the way out.
+template <class T>
+void dropout_range(const DropoutMask& mask, std::int64_t begin, std::int64_t end, const T* x,
+                   T* y) {
+  // (word >> 8) * 2^-24 >= p, in whole numbers.
+  const auto threshold = static_cast<std::uint32_t>(std::ceil(mask.p * 0x1p24));
+  const T scale = static_cast<T>(1.0 / (1.0 - mask.p));
+  const auto factor = [&](std::uint32_t word) { return (word >> 8) >= threshold ? scale : T(0); };
+  for (std::int64_t i = begin; i < end;) {
+    const auto words = mask.stream.words(static_cast<std::uint64_t>(i) / 4);
+    if (i % 4 == 0 && i + 4 <= end) {
+      for (std::size_t j = 0; j < 4; ++j) y[j] = x[j] * factor(words[j]);
+      i += 4, x += 4, y += 4;
+    } else {
+      *y++ = *x++ * factor(words[static_cast<std::size_t>(i % 4)]);
+      ++i;
+    }
+  }
+}
+
+}  // namespace drape::kernels

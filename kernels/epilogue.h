@@ -1,0 +1,41 @@
+// What dense CPU kernels do to a tile of their result while it is in cache: bias and activation on
+// the way out, and the same backwards on the way in.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/activation.h"
+
+namespace drape::kernels {
+
+/// y[m,k] = activation(y[m,k] + b[k]) in place, for rows of K values `stride` apart. b may be null.
+template <class T>
+void add_bias_activate(std::int64_t rows, std::int64_t K, const T* b, Activation activation, T* y,
+                       std::int64_t stride) {
+  const T floor = T(0);
+  for (std::int64_t m = 0; m < rows; ++m) {
+    T* row = y + m * stride;
+    if (b != nullptr) {
+      for (std::int64_t k = 0; k < K; ++k) row[k] += b[k];
+    }
+    if (activation == Activation::relu) {
+      for (std::int64_t k = 0; k < K; ++k) row[k] = row[k] < floor ? floor : row[k];
+    }
+  }
+}
+
+/// dz = dL/dz of z before the activation, from y after it: dz[i] = y[i] > 0 ? dy[i] : 0 for relu.
+template <class T>
+void undo_activation(std::int64_t size, const T* y, const T* dy, T* dz) {
+  for (std::int64_t i = 0; i < size; ++i) dz[i] = y[i] > T(0) ? dy[i] : T(0);
+}
+
+/// db[k] += sum over rows of dz[m,k], in row order.
+template <class T>
+void add_column_sums(std::int64_t rows, std::int64_t K, const T* dz, T* db) {
+  for (std::int64_t m = 0; m < rows; ++m) {
+    for (std::int64_t k = 0; k < K; ++k) db[k] += dz[m * K + k];
+  }
+}
+
+}  // namespace drape::kernels

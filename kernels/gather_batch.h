@@ -1,0 +1,30 @@
+// A training batch from the images and labels as stored: gather, scale to [0, 1] and MixUp in one
+// pass. MixUp: Zhang et al. 2018 (arXiv:1710.09412), section 1:
+//   x = lambda * x_i + (1 - lambda) * x_j     y = lambda * y_i + (1 - lambda) * y_j
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/backend.h"
+
+namespace drape::kernels {
+
+/// What the kernel reads, over M stored examples, and writes, for the N of the batch. Indices are
+/// below M and labels below `classes`: the caller's promise.
+template <class T>
+struct GatherBatch {
+  std::int64_t batch, pixels, classes;  // N, H*W*C, K
+  const std::uint8_t* images;           // [M, pixels]
+  const std::uint8_t* labels;           // [M]
+  const std::int32_t* indices;          // [N], i
+  const std::int32_t* partners;         // [N], j; null: not mixed
+  double lambda;                        // the share of i
+  T* x;                                 // [N, pixels], pixel / 255, mixed
+  T* targets;                           // [N, classes], one-hot, mixed
+  std::uint8_t* batch_labels;           // [N], of i
+};
+
+template <class T>
+void gather_batch(Cpu, const GatherBatch<T>& g);
+
+}  // namespace drape::kernels

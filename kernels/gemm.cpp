@@ -1,0 +1,58 @@
+#include "kernels/gemm.h"
+
+#include <dnnl.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <string>
+
+#include "kernels/error.h"
+
+namespace drape::kernels {
+namespace {
+
+// oneDNN would start a team of its own under each of our threads.
+void use_one_dnnl_thread() {
+  thread_local const bool done = [] {
+    omp_set_num_threads(1);
+    return true;
+  }();
+  static_cast<void>(done);
+}
+
+char letter(Use use) {
+  return use == Use::plain ? 'N' : 'T';
+}
+
+}  // namespace
+
+template <>
+void gemm(std::int64_t M, std::int64_t N, std::int64_t K, MatrixView<float> a, MatrixView<float> b,
+          Output output, float* c, std::int64_t c_stride) {
+  use_one_dnnl_thread();
+  const float beta = output == Output::add ? 1.0f : 0.0f;
+  const dnnl_status_t status = dnnl_sgemm(letter(a.use), letter(b.use), M, N, K, 1.0f, a.data,
+                                          a.stride, b.data, b.stride, beta, c, c_stride);
+  if (status != dnnl_success) {
+    throw Error("gemm: expected oneDNN's dnnl_sgemm to succeed, got status " +
+                std::to_string(status));
+  }
+}
+
+template <>
+void gemm(std::int64_t M, std::int64_t N, std::int64_t K, MatrixView<double> a,
+          MatrixView<double> b, Output output, double* c, std::int64_t c_stride) {
+  const auto at = [](const MatrixView<double>& m, std::int64_t row, std::int64_t column) {
+    return m.use == Use::plain ? m.data[row * m.stride + column] : m.data[column * m.stride + row];
+  };
+  for (std::int64_t m = 0; m < M; ++m) {
+    double* row = c + m * c_stride;
+    if (output == Output::replace) std::fill(row, row + N, 0.0);
+    for (std::int64_t k = 0; k < K; ++k) {
+      const double factor = at(a, m, k);
+      for (std::int64_t n = 0; n < N; ++n) row[n] += factor * at(b, k, n);
+    }
+  }
+}
+
+}  // namespace drape::kernels

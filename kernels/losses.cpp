@@ -1,0 +1,113 @@
+#include "kernels/losses.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "kernels/parallel.h"
+
+namespace drape::kernels {
+namespace {
+
+// The loss of one row; writes its gradient times `weight` unless dz is null.
+template <class T>
+double softmax_row(const T* z, const T* t, std::int64_t classes, double weight, T* dz) {
+  const auto largest = static_cast<double>(*std::max_element(z, z + classes));
+  double exponentials = 0.0, targets = 0.0;
+  for (std::int64_t k = 0; k < classes; ++k) {
+    exponentials += std::exp(static_cast<double>(z[k]) - largest);
+    targets += static_cast<double>(t[k]);
+  }
+  const double normalizer = largest + std::log(exponentials);
+  double loss = 0.0;
+  for (std::int64_t k = 0; k < classes; ++k) {
+    const double log_softmax = static_cast<double>(z[k]) - normalizer;
+    const auto target = static_cast<double>(t[k]);
+    loss -= target * log_softmax;
+    if (dz != nullptr) dz[k] = static_cast<T>(weight * (std::exp(log_softmax) * targets - target));
+  }
+  return loss;
+}
+
+template <class T>
+double bce_row(const T* logits, const T* targets, std::int64_t classes, double weight, T* dz) {
+  double loss = 0.0;
+  for (std::int64_t k = 0; k < classes; ++k) {
+    const auto z = static_cast<double>(logits[k]), t = static_cast<double>(targets[k]);
+    const double tail = std::exp(-std::abs(z));
+    loss += std::max(z, 0.0) - z * t + std::log1p(tail);
+    const double sigmoid = (z < 0.0 ? tail : 1.0) / (1.0 + tail);
+    if (dz != nullptr) dz[k] = static_cast<T>(weight * (sigmoid - t));
+  }
+  return loss;
+}
+
+// loss = weight * sum over rows of row(z, t, classes, weight, dz).
+template <class T, class Row>
+void mean_loss(const Loss<T>& loss, double weight, Row&& row) {
+  std::vector<double> losses(static_cast<std::size_t>(loss.rows));
+  const std::int64_t grain = std::max<std::int64_t>(1, 2048 / loss.classes);
+  parallel_ranges(loss.rows, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t n = begin; n < end; ++n) {
+      const std::int64_t i = n * loss.classes;
+      losses[static_cast<std::size_t>(n)] =
+          row(loss.logits + i, loss.targets + i, loss.classes, weight,
+              loss.dlogits == nullptr ? nullptr : loss.dlogits + i);
+    }
+  });
+  *loss.loss = static_cast<T>(weight * std::accumulate(losses.begin(), losses.end(), 0.0));
+}
+
+// Whether z[label] is the first largest of the classes.
+template <class T>
+bool is_first_largest(const T* z, std::int64_t classes, std::int64_t label) {
+  if (label >= classes) return false;
+  for (std::int64_t k = 0; k < classes; ++k) {
+    if (!(k < label ? z[label] > z[k] : z[label] >= z[k])) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+template <class T>
+void softmax_cross_entropy(Cpu, const Loss<T>& loss) {
+  mean_loss(loss, 1.0 / static_cast<double>(loss.rows), softmax_row<T>);
+}
+
+template <class T>
+void bce_with_logits(Cpu, const Loss<T>& loss) {
+  mean_loss(loss, 1.0 / static_cast<double>(loss.rows * loss.classes), bce_row<T>);
+}
+
+template <class T>
+void scale(Cpu, const T* x, const T* factor, T* y, std::int64_t size) {
+  const T by = *factor;
+  parallel_ranges(size, 1 << 15, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) y[i] = x[i] * by;
+  });
+}
+
+template <class T>
+std::int64_t count_correct(Cpu, const T* logits, const std::uint8_t* labels, std::int64_t rows,
+                           std::int64_t classes) {
+  std::int64_t correct = 0;
+  for (std::int64_t n = 0; n < rows; ++n) {
+    correct += is_first_largest(logits + n * classes, classes, labels[n]) ? 1 : 0;
+  }
+  return correct;
+}
+
+template void softmax_cross_entropy(Cpu, const Loss<float>&);
+template void softmax_cross_entropy(Cpu, const Loss<double>&);
+template void bce_with_logits(Cpu, const Loss<float>&);
+template void bce_with_logits(Cpu, const Loss<double>&);
+template void scale(Cpu, const float*, const float*, float*, std::int64_t);
+template void scale(Cpu, const double*, const double*, double*, std::int64_t);
+template std::int64_t count_correct(Cpu, const float*, const std::uint8_t*, std::int64_t,
+                                    std::int64_t);
+template std::int64_t count_correct(Cpu, const double*, const std::uint8_t*, std::int64_t,
+                                    std::int64_t);
+
+}  // namespace drape::kernels

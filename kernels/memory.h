@@ -1,0 +1,51 @@
+// Memory of tensors. The CPU's blocks are kept after use and handed out again by size, so that a
+// steady training loop asks the operating system for nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/backend.h"
+
+namespace drape::kernels {
+
+/// A block of at least `bytes` bytes on 64-byte bounds, its content undefined. Error when memory is
+/// exhausted.
+void* allocate(Cpu, std::size_t bytes);
+
+/// Gives back a block that allocate() returned for `bytes`.
+void release(Cpu, void* block, std::size_t bytes) noexcept;
+
+/// Sets bytes to zero.
+void fill_zero(Cpu, void* block, std::size_t bytes);
+
+/// Copies `bytes` between two CPU blocks that do not overlap.
+void copy(Cpu, void* to, const void* from, std::size_t bytes);
+
+/// Bytes and blocks that are allocated and not released, and the most bytes there ever were, per
+/// backend.
+struct MemoryUse {
+  std::int64_t bytes = 0, blocks = 0, peak_bytes = 0;
+};
+MemoryUse memory_use(Cpu);
+
+/// An array of T that a CPU kernel needs while it runs; its elements are undefined at first.
+template <class T>
+class Buffer {
+ public:
+  explicit Buffer(std::int64_t size)
+      : bytes_(static_cast<std::size_t>(size) * sizeof(T)),
+        data_(static_cast<T*>(allocate(Cpu{}, bytes_))) {}
+  ~Buffer() { release(Cpu{}, data_, bytes_); }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  T* data() { return data_; }
+  T& operator[](std::int64_t i) { return data_[i]; }
+
+ private:
+  std::size_t bytes_;
+  T* data_;
+};
+
+}  // namespace drape::kernels

@@ -1,0 +1,55 @@
+// Gradients of weights are sums over the batch. They are taken in an order that the shape alone
+// decides: the batch is cut into chunks, each chunk sums its images in order into an array of its
+// own, and the arrays are added in order.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/memory.h"
+#include "kernels/parallel.h"
+
+namespace drape::kernels {
+
+/// One zeroed array of `size` elements per chunk of the batch.
+template <class T>
+class Partials {
+ public:
+  /// Few chunks where the arrays are large, so that adding them up stays cheap: at most 16, in all
+  /// about 2^21 elements.
+  static std::int64_t chunks_for(std::int64_t images, std::int64_t size) {
+    constexpr std::int64_t kElements = 1 << 21;
+    return std::min(images,
+                    std::clamp<std::int64_t>(kElements / std::max<std::int64_t>(size, 1), 4, 16));
+  }
+
+  Partials(std::int64_t images, std::int64_t size)
+      : chunks_(chunks_for(images, size)), size_(size), sums_(chunks_ * size) {}
+
+  std::int64_t chunks() const { return chunks_; }
+
+  /// The array of a chunk, zeroed: to be called once, by the task that fills it.
+  T* start(std::int64_t chunk) {
+    T* sum = sums_.data() + chunk * size_;
+    std::fill(sum, sum + size_, T(0));
+    return sum;
+  }
+
+  /// total[i] = sum over chunks, in order, of element offset + i.
+  void add_up(std::int64_t offset, std::int64_t count, T* total) {
+    parallel_ranges(count, 1 << 13, [&](std::int64_t begin, std::int64_t end) {
+      const T* first = sums_.data() + offset;
+      std::copy(first + begin, first + end, total + begin);
+      for (std::int64_t chunk = 1; chunk < chunks_; ++chunk) {
+        const T* sum = sums_.data() + chunk * size_ + offset;
+        for (std::int64_t i = begin; i < end; ++i) total[i] += sum[i];
+      }
+    });
+  }
+
+ private:
+  std::int64_t chunks_, size_;
+  Buffer<T> sums_;
+};
+
+}  // namespace drape::kernels

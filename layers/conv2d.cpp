@@ -1,0 +1,84 @@
+#include "layers/conv2d.h"
+
+namespace drape {
+
+Conv2dGeometry conv2d_geometry(const char* op, const Shape& x, const Shape& w,
+                               const Conv2dOptions& options) {
+  DRAPE_CHECK(x.rank() == 4 && x.size() > 0,
+              "{}: expected input [N,H,W,C] that is not empty, got {}", op, x.to_string());
+  const std::int64_t groups = options.groups;
+  DRAPE_CHECK(groups >= 1 && x[3] % groups == 0,
+              "{}: expected groups >= 1 that divide {} input channels, got {}", op, x[3], groups);
+  DRAPE_CHECK(w.rank() == 4 && w.size() > 0 && w[3] == x[3] / groups && w[0] % groups == 0,
+              "{}: expected weight [K,R,S,{}] with K a multiple of {}, got {}", op, x[3] / groups,
+              groups, w.to_string());
+  return {.N = x[0],
+          .H = x[1],
+          .W = x[2],
+          .C = x[3],
+          .K = w[0],
+          .R = w[1],
+          .S = w[2],
+          .P = output_size(op, x[1], w[1], options.stride.y, options.padding.y, options.dilation.y),
+          .Q = output_size(op, x[2], w[2], options.stride.x, options.padding.x, options.dilation.x),
+          .stride = options.stride,
+          .padding = options.padding,
+          .dilation = options.dilation,
+          .groups = groups};
+}
+
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOptions& options) {
+  const Conv2dGeometry geometry = conv2d_geometry("conv2d", x.shape(), w.shape(), options);
+  DRAPE_CHECK(b.empty() || b.shape() == Shape{geometry.K}, "conv2d: expected bias [{}], got {}",
+              geometry.K, b.shape().to_string());
+  Tensor y = Tensor::like(x, {geometry.N, geometry.P, geometry.Q, geometry.K});
+  dispatch(x, [&]<class T>(auto tag, T) {
+    kernels::conv2d_forward(tag, geometry, x.data<T>(), w.data<T>(), b.data<T>(),
+                            options.activation, y.data<T>());
+  });
+  return record(y, {x, w, b}, [=, activation = options.activation](const Tensor& dy) -> Grads {
+    Tensor dx = x.tracked() ? Tensor::like(x) : Tensor();
+    Tensor dw = w.tracked() ? Tensor::like(w) : Tensor();
+    Tensor db = b.tracked() ? Tensor::like(b) : Tensor();
+    dispatch(x, [&]<class T>(auto tag, T) {
+      kernels::conv2d_backward(tag, geometry, x.data<T>(), w.data<T>(), y.data<T>(), dy.data<T>(),
+                               activation, dx.data<T>(), dw.data<T>(), db.data<T>());
+    });
+    return {dx, dw, db};
+  });
+}
+
+Conv2d::Conv2d(std::int64_t in, std::int64_t out, std::int64_t filter, const Conv2dOptions& options)
+    : options_(options) {
+  DRAPE_CHECK(in >= 1 && out >= 1 && filter >= 1 && options.groups >= 1 && in % options.groups == 0,
+              "Conv2d: expected channels, filters and filter size >= 1 and groups that divide the "
+              "channels, got {}, {}, {} and {}",
+              in, out, filter, options.groups);
+  weight_ = parameter({out, filter, filter, in / options.groups});
+  bias_ = parameter({out});
+}
+
+Tensor Conv2d::forward(const Tensor& x, Pass& pass) {
+  return conv2d(x, pass.use(weight_), pass.use(bias_), options_);
+}
+
+Shape Conv2d::output_shape(const Shape& x) const {
+  const Conv2dGeometry g = conv2d_geometry("Conv2d", x, weight_.shape(), options_);
+  return {g.N, g.P, g.Q, g.K};
+}
+
+std::int64_t Conv2d::multiply_adds(const Shape& x) const {
+  const Conv2dGeometry g = conv2d_geometry("Conv2d", x, weight_.shape(), options_);
+  return g.N * g.P * g.Q * weight_.size();
+}
+
+void Conv2d::initialize(Generator& random) {
+  initialize_uniform(random, weight_, bias_, weight_.size() / weight_.shape()[0]);
+}
+
+void Conv2d::visit(const Visitor& visit) {
+  visit("weight", Role::parameter, weight_);
+  visit("bias", Role::parameter, bias_);
+}
+
+}  // namespace drape

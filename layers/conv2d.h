@@ -1,0 +1,42 @@
+// Dense 2-D convolution, LeCun et al. 1998, "Gradient-based learning applied to document
+// recognition".
+#pragma once
+
+#include "kernels/conv2d.h"
+#include "layers/module.h"
+
+namespace drape {
+
+struct Conv2dOptions {
+  Size2 stride{1};
+  Size2 padding{0};
+  Size2 dilation{1};
+  std::int64_t groups = 1;
+  Activation activation = Activation::none;
+};
+
+/// y = activation(b + w * x), the formula of kernels/conv2d.h. b may be an empty Tensor.
+///   x [N,H,W,C]   w [K,R,S,C/groups]   b [K]   y [N,P,Q,K]
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOptions& options);
+
+/// The sizes of conv2d for x and w of these shapes. Error, naming `op`, where they do not fit.
+Conv2dGeometry conv2d_geometry(const char* op, const Shape& x, const Shape& w,
+                               const Conv2dOptions& options);
+
+class Conv2d : public Module {
+ public:
+  /// `out` square filters of size filter x filter over `in` channels, with a bias.
+  Conv2d(std::int64_t in, std::int64_t out, std::int64_t filter, const Conv2dOptions& options);
+
+  Tensor forward(const Tensor& x, Pass& pass) override;
+  Shape output_shape(const Shape& x) const override;
+  std::int64_t multiply_adds(const Shape& x) const override;
+  void initialize(Generator& random) override;
+  void visit(const Visitor& visit) override;
+
+ private:
+  Conv2dOptions options_;
+  Tensor weight_, bias_;
+};
+
+}  // namespace drape

@@ -1,0 +1,109 @@
+#include "layers/deform_conv2d.h"
+
+namespace drape {
+namespace {
+
+// The options that the offset convolution shares.
+Conv2dOptions dense(const DeformConv2dOptions& options) {
+  return {.stride = options.stride, .padding = options.padding, .dilation = options.dilation};
+}
+
+kernels::DeformConv2dGeometry deform_geometry(const Shape& x, const Shape& w,
+                                              const DeformConv2dOptions& options) {
+  Conv2dOptions conv = dense(options);
+  conv.groups = options.groups;
+  const Conv2dGeometry geometry = conv2d_geometry("deform_conv2d", x, w, conv);
+  DRAPE_CHECK(options.offset_groups >= 1 && geometry.C % options.offset_groups == 0,
+              "deform_conv2d: expected offset groups >= 1 that divide {} channels, got {}",
+              geometry.C, options.offset_groups);
+  DRAPE_CHECK(geometry.H * geometry.W < (std::int64_t{1} << 29) && geometry.H < (1 << 23) &&
+                  geometry.W < (1 << 23),
+              "deform_conv2d: expected an image of fewer than 2^29 pixels, got {} x {}", geometry.H,
+              geometry.W);
+  return {geometry, options.offset_groups};
+}
+
+void check_shape(const char* what, const Tensor& tensor, const Shape& expected) {
+  DRAPE_CHECK(tensor.empty() || tensor.shape() == expected, "deform_conv2d: expected {} {}, got {}",
+              what, expected.to_string(), tensor.shape().to_string());
+}
+
+}  // namespace
+
+Tensor deform_conv2d(const Tensor& x, const Tensor& offset, const Tensor& mask, const Tensor& w,
+                     const Tensor& b, const DeformConv2dOptions& options) {
+  const auto geometry = deform_geometry(x.shape(), w.shape(), options);
+  const Conv2dGeometry& g = geometry.conv;
+  DRAPE_CHECK(!offset.empty(), "deform_conv2d: expected an offset, got an empty tensor");
+  check_shape("offset", offset, {g.N, g.P, g.Q, 2 * geometry.points()});
+  check_shape("mask", mask, {g.N, g.P, g.Q, geometry.points()});
+  check_shape("bias", b, {g.K});
+  const auto inputs = [=]<class T>(T) {
+    return kernels::DeformConv2dInputs<T>{x.data<T>(), offset.data<T>(), mask.data<T>(),
+                                          w.data<T>(), b.data<T>()};
+  };
+  Tensor y = Tensor::like(x, {g.N, g.P, g.Q, g.K});
+  dispatch(x, [&]<class T>(auto tag, T zero) {
+    kernels::deform_conv2d_forward(tag, geometry, inputs(zero), options.activation, y.data<T>());
+  });
+  return record(y, {x, offset, mask, w, b}, [=, activation = options.activation](const Tensor& dy) {
+    const auto wanted = [](const Tensor& input) {
+      return input.tracked() ? Tensor::like(input) : Tensor();
+    };
+    Tensor dx = wanted(x), d_offset = wanted(offset), d_mask = wanted(mask), dw = wanted(w),
+           db = wanted(b);
+    dispatch(x, [&]<class T>(auto tag, T zero) {
+      kernels::deform_conv2d_backward(
+          tag, geometry, inputs(zero), y.data<T>(), dy.data<T>(), activation,
+          kernels::DeformConv2dGradients<T>{dx.data<T>(), d_offset.data<T>(), d_mask.data<T>(),
+                                            dw.data<T>(), db.data<T>()});
+    });
+    return Grads{dx, d_offset, d_mask, dw, db};
+  });
+}
+
+DeformConv2d::DeformConv2d(std::int64_t in, std::int64_t out, std::int64_t filter,
+                           const DeformConv2dOptions& options)
+    : options_(options) {
+  DRAPE_CHECK(
+      in >= 1 && out >= 1 && filter >= 1 && options.groups >= 1 && in % options.groups == 0,
+      "DeformConv2d: expected channels, filters and filter size >= 1 and groups that divide "
+      "the channels, got {}, {}, {} and {}",
+      in, out, filter, options.groups);
+  const std::int64_t offsets = 2 * options.offset_groups * filter * filter;
+  offset_weight_ = parameter({offsets, filter, filter, in});
+  offset_bias_ = parameter({offsets});
+  weight_ = parameter({out, filter, filter, in / options.groups});
+  bias_ = parameter({out});
+}
+
+Tensor DeformConv2d::forward(const Tensor& x, Pass& pass) {
+  const Tensor offset =
+      conv2d(x, pass.use(offset_weight_), pass.use(offset_bias_), dense(options_));
+  return deform_conv2d(x, offset, Tensor(), pass.use(weight_), pass.use(bias_), options_);
+}
+
+Shape DeformConv2d::output_shape(const Shape& x) const {
+  const Conv2dGeometry g = deform_geometry(x, weight_.shape(), options_).conv;
+  return {g.N, g.P, g.Q, g.K};
+}
+
+std::int64_t DeformConv2d::multiply_adds(const Shape& x) const {
+  const auto geometry = deform_geometry(x, weight_.shape(), options_);
+  const std::int64_t pixels = geometry.conv.N * geometry.conv.P * geometry.conv.Q;
+  const std::int64_t sampled = geometry.taps() * geometry.conv.C;
+  return pixels * (offset_weight_.size() + weight_.size() + 4 * sampled);
+}
+
+void DeformConv2d::initialize(Generator& random) {
+  initialize_uniform(random, weight_, bias_, weight_.size() / weight_.shape()[0]);
+}
+
+void DeformConv2d::visit(const Visitor& visit) {
+  visit("offset.weight", Role::parameter, offset_weight_);
+  visit("offset.bias", Role::parameter, offset_bias_);
+  visit("weight", Role::parameter, weight_);
+  visit("bias", Role::parameter, bias_);
+}
+
+}  // namespace drape

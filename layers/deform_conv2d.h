@@ -1,0 +1,48 @@
+// Deformable convolution, Dai et al. 2017 (arXiv:1703.06211); with a mask, the modulated one of Zhu
+// et al. 2019 (arXiv:1811.11168).
+#pragma once
+
+#include "kernels/deform_conv2d.h"
+#include "layers/conv2d.h"
+
+namespace drape {
+
+struct DeformConv2dOptions {
+  Size2 stride{1};
+  Size2 padding{0};
+  Size2 dilation{1};
+  std::int64_t groups = 1;
+  std::int64_t offset_groups = 1;
+  Activation activation = Activation::none;
+};
+
+/// The formula of kernels/deform_conv2d.h. mask and b may be empty Tensors: a mask of ones, no
+/// bias.
+///   x [N,H,W,C]   offset [N,P,Q,2*G*R*S]   mask [N,P,Q,G*R*S]   w [K,R,S,C/groups]   b [K]   y
+///   [N,P,Q,K]
+/// The last axis of offset is (group, tap, (dy, dx)), that of mask (group, tap), as torchvision's
+/// channels.
+Tensor deform_conv2d(const Tensor& x, const Tensor& offset, const Tensor& mask, const Tensor& w,
+                     const Tensor& b, const DeformConv2dOptions& options);
+
+/// A deformable convolution and the ordinary convolution that predicts its offsets. The latter
+/// starts at zero, so that training starts as an ordinary convolution (section 2.1 of the paper).
+class DeformConv2d : public Module {
+ public:
+  /// `out` square filters of size filter x filter over `in` channels, with a bias.
+  DeformConv2d(std::int64_t in, std::int64_t out, std::int64_t filter,
+               const DeformConv2dOptions& options);
+
+  Tensor forward(const Tensor& x, Pass& pass) override;
+  Shape output_shape(const Shape& x) const override;
+  /// Includes the offset convolution, and four per sampled value for the interpolation.
+  std::int64_t multiply_adds(const Shape& x) const override;
+  void initialize(Generator& random) override;
+  void visit(const Visitor& visit) override;
+
+ private:
+  DeformConv2dOptions options_;
+  Tensor offset_weight_, offset_bias_, weight_, bias_;
+};
+
+}  // namespace drape

@@ -1,0 +1,24 @@
+#include "layers/flatten.h"
+
+namespace drape {
+namespace {
+
+Shape flat(const Shape& x) {
+  DRAPE_CHECK(x.rank() >= 1, "flatten: expected x [N,...], got a scalar");
+  std::int64_t rest = 1;
+  for (const std::int64_t extent : x.extents().subspan(1)) rest *= extent;
+  return {x[0], rest};
+}
+
+}  // namespace
+
+Tensor flatten(const Tensor& x) {
+  return record(x.reshape(flat(x.shape())), {x},
+                [x_shape = x.shape()](const Tensor& dy) -> Grads { return {dy.reshape(x_shape)}; });
+}
+
+Shape Flatten::output_shape(const Shape& x) const {
+  return flat(x);
+}
+
+}  // namespace drape

@@ -1,0 +1,66 @@
+#include "layers/linear.h"
+
+namespace drape {
+namespace {
+
+kernels::LinearGeometry linear_geometry(const Shape& x, const Shape& w) {
+  DRAPE_CHECK(x.rank() == 2 && x.size() > 0,
+              "linear: expected input [N,C] that is not empty, got {}", x.to_string());
+  DRAPE_CHECK(w.rank() == 2 && w.size() > 0 && w[1] == x[1],
+              "linear: expected weight [K,{}], got {}", x[1], w.to_string());
+  return {.N = x[0], .C = x[1], .K = w[0]};
+}
+
+}  // namespace
+
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b, Activation activation) {
+  const kernels::LinearGeometry geometry = linear_geometry(x.shape(), w.shape());
+  DRAPE_CHECK(b.empty() || b.shape() == Shape{geometry.K}, "linear: expected bias [{}], got {}",
+              geometry.K, b.shape().to_string());
+  Tensor y = Tensor::like(x, {geometry.N, geometry.K});
+  dispatch(x, [&]<class T>(auto tag, T) {
+    kernels::linear_forward(tag, geometry, x.data<T>(), w.data<T>(), b.data<T>(), activation,
+                            y.data<T>());
+  });
+  return record(y, {x, w, b}, [=](const Tensor& dy) -> Grads {
+    Tensor dx = x.tracked() ? Tensor::like(x) : Tensor();
+    Tensor dw = w.tracked() ? Tensor::like(w) : Tensor();
+    Tensor db = b.tracked() ? Tensor::like(b) : Tensor();
+    dispatch(x, [&]<class T>(auto tag, T) {
+      kernels::linear_backward(tag, geometry, x.data<T>(), w.data<T>(), y.data<T>(), dy.data<T>(),
+                               activation, dx.data<T>(), dw.data<T>(), db.data<T>());
+    });
+    return {dx, dw, db};
+  });
+}
+
+Linear::Linear(std::int64_t in, std::int64_t out, Activation activation) : activation_(activation) {
+  DRAPE_CHECK(in >= 1 && out >= 1, "Linear: expected in and out >= 1, got {} and {}", in, out);
+  weight_ = parameter({out, in});
+  bias_ = parameter({out});
+}
+
+Tensor Linear::forward(const Tensor& x, Pass& pass) {
+  return linear(x, pass.use(weight_), pass.use(bias_), activation_);
+}
+
+Shape Linear::output_shape(const Shape& x) const {
+  const kernels::LinearGeometry g = linear_geometry(x, weight_.shape());
+  return {g.N, g.K};
+}
+
+std::int64_t Linear::multiply_adds(const Shape& x) const {
+  const kernels::LinearGeometry g = linear_geometry(x, weight_.shape());
+  return g.N * g.C * g.K;
+}
+
+void Linear::initialize(Generator& random) {
+  initialize_uniform(random, weight_, bias_, weight_.shape()[1]);
+}
+
+void Linear::visit(const Visitor& visit) {
+  visit("weight", Role::parameter, weight_);
+  visit("bias", Role::parameter, bias_);
+}
+
+}  // namespace drape

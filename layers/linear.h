@@ -1,0 +1,29 @@
+// Fully connected layer.
+#pragma once
+
+#include "kernels/linear.h"
+#include "layers/module.h"
+
+namespace drape {
+
+/// y = activation(x w^T + b). b may be an empty Tensor.
+///   x [N,C]   w [K,C]   b [K]   y [N,K]
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b,
+              Activation activation = Activation::none);
+
+class Linear : public Module {
+ public:
+  Linear(std::int64_t in, std::int64_t out, Activation activation = Activation::none);
+
+  Tensor forward(const Tensor& x, Pass& pass) override;
+  Shape output_shape(const Shape& x) const override;
+  std::int64_t multiply_adds(const Shape& x) const override;
+  void initialize(Generator& random) override;
+  void visit(const Visitor& visit) override;
+
+ private:
+  Activation activation_;
+  Tensor weight_, bias_;
+};
+
+}  // namespace drape

@@ -1,0 +1,104 @@
+// Module: parameters and the function that uses them. Sequential: modules one after the other.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/random.h"
+#include "core/tensor.h"
+
+namespace drape {
+
+/// train: batch statistics, dropout, gradients. eval: running statistics, no dropout, no gradients.
+enum class Mode { train, eval };
+
+/// How one forward pass runs: handed down from the caller, never global.
+struct Pass {
+  Mode mode = Mode::eval;
+  Generator* random = nullptr;  // one stream per use; needed by dropout in train mode
+
+  static Pass train(Generator& random) { return {Mode::train, &random}; }
+  static Pass eval() { return {}; }
+
+  /// A parameter as this pass uses it: with gradients in train mode, without in eval mode.
+  Tensor use(const Tensor& parameter) const {
+    return mode == Mode::train ? parameter : parameter.detach();
+  }
+};
+
+/// parameter: trained, has a gradient. buffer: part of the state, such as running statistics.
+enum class Role { parameter, buffer };
+
+/// A tensor of a module's state and its path in the model, "conv1.weight".
+struct NamedTensor {
+  std::string name;
+  Role role;
+  Tensor tensor;
+};
+
+/// A layer, or a model made of layers. Images are [N, H, W, C].
+class Module {
+ public:
+  using Visitor = std::function<void(std::string_view name, Role role, Tensor& tensor)>;
+
+  virtual ~Module() = default;
+
+  virtual Tensor forward(const Tensor& x, Pass& pass) = 0;
+
+  /// The shape of forward's result for input of shape x. Error where x does not fit.
+  virtual Shape output_shape(const Shape& x) const = 0;
+
+  /// Multiplications (each with its addition) that forward needs for input of shape x: dense
+  /// products and interpolation, not elementwise work.
+  virtual std::int64_t multiply_adds(const Shape& /*x*/) const { return 0; }
+
+  /// Draws fresh parameters from `random`, in a fixed order.
+  virtual void initialize(Generator& /*random*/) {}
+
+  /// Calls visit for every tensor of the state, in a fixed order.
+  virtual void visit(const Visitor& /*visit*/) {}
+
+  /// Handles to the whole state, or to the parameters alone; in visit's order.
+  std::vector<NamedTensor> state();
+  std::vector<Tensor> parameters();
+  /// Number of trained values.
+  std::int64_t parameter_count();
+  /// Moves or converts the whole state; gradients collected so far are dropped.
+  void to(Device device);
+  void to(DType dtype);
+
+ protected:
+  /// A zero parameter, tracked.
+  static Tensor parameter(const Shape& shape);
+};
+
+/// Draws U(-1/sqrt(fan_in), 1/sqrt(fan_in)) into a weight and its bias, one stream each: the
+/// default of PyTorch's Linear and Conv2d (kaiming_uniform_ with a = sqrt(5)), after LeCun et al.
+/// 1998, "Efficient BackProp", section 4.6.
+void initialize_uniform(Generator& random, Tensor& weight, Tensor& bias, std::int64_t fan_in);
+
+/// Modules applied in order.
+class Sequential : public Module {
+ public:
+  /// Appends a module under a name that is unique here.
+  template <class M>
+  Sequential& add(std::string name, M module) {
+    return add(std::move(name), std::unique_ptr<Module>(std::make_unique<M>(std::move(module))));
+  }
+  Sequential& add(std::string name, std::unique_ptr<Module> module);
+
+  Tensor forward(const Tensor& x, Pass& pass) override;
+  Shape output_shape(const Shape& x) const override;
+  std::int64_t multiply_adds(const Shape& x) const override;
+  void initialize(Generator& random) override;
+  void visit(const Visitor& visit) override;
+
+ private:
+  std::vector<std::pair<std::string, std::unique_ptr<Module>>> modules_;
+};
+
+}  // namespace drape

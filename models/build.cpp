@@ -1,0 +1,87 @@
+#include "models/build.h"
+
+#include <algorithm>
+#include <array>
+
+#include "core/check.h"
+#include "models/deep.h"
+#include "models/deformable.h"
+#include "models/dilated.h"
+#include "models/enhanced.h"
+#include "models/standard.h"
+
+namespace drape {
+namespace {
+
+constexpr std::array<NetworkOptions, 6> kStudied{{
+    {.architecture = Architecture::standard},
+    {.architecture = Architecture::deep},
+    {.architecture = Architecture::dilated, .dilation = 2},
+    {.architecture = Architecture::dilated, .dilation = 10},
+    {.architecture = Architecture::deformable},
+    {.architecture = Architecture::enhanced},
+}};
+constexpr double kStudiedMixup = 1.0;
+
+std::string network_name(const NetworkOptions& options) {
+  switch (options.architecture) {
+    case Architecture::standard:
+      return "standard";
+    case Architecture::deep:
+      return "deep";
+    case Architecture::dilated:
+      return fmt::format("dilated{}", options.dilation);
+    case Architecture::deformable:
+      return "deformable";
+    case Architecture::enhanced:
+      if (options.dropout == NetworkOptions().dropout) return "enhanced";
+      return fmt::format("enhanced_dropout{}", options.dropout);
+  }
+  throw Error("network: expected a known architecture");
+}
+
+}  // namespace
+
+Sequential build_network(const NetworkOptions& options) {
+  switch (options.architecture) {
+    case Architecture::standard:
+      return standard_cnn();
+    case Architecture::deep:
+      return deep_cnn();
+    case Architecture::dilated:
+      return dilated_cnn(options.dilation);
+    case Architecture::deformable:
+      return deformable_cnn();
+    case Architecture::enhanced:
+      return enhanced_cnn(options.dropout);
+  }
+  throw Error("network: expected a known architecture");
+}
+
+NetworkOptions network_of(const System& system) {
+  const auto is_base = [&](const NetworkOptions& options) {
+    return network_name(options) == system.base;
+  };
+  const auto found = std::ranges::find_if(kStudied, is_base);
+  DRAPE_CHECK(found != kStudied.end(), "network: expected a system of the study, got '{}'",
+              system.name);
+  return *found;
+}
+
+Sequential build_system(const System& system) {
+  return build_network(network_of(system));
+}
+
+std::string system_name(const NetworkOptions& options, double mixup_alpha) {
+  const std::string name = network_name(options);
+  if (mixup_alpha == 0.0) return name;
+  if (mixup_alpha == kStudiedMixup) return name + "_mixup";
+  return fmt::format("{}_mixup{}", name, mixup_alpha);
+}
+
+const System* studied(std::string_view name) {
+  const auto found = std::ranges::find(systems(), name, &System::name);
+  return found == systems().end() ? nullptr : &*found;
+}
+
+}  // namespace drape

@@ -1,0 +1,48 @@
+#include "optim/adam.h"
+
+#include <cmath>
+
+namespace drape {
+
+Adam::Adam(std::vector<Tensor> parameters, const AdamOptions& options)
+    : Optimizer(std::move(parameters)),
+      options_(options),
+      steps_(Tensor::zeros({static_cast<std::int64_t>(parameters_.size())}, DType::f64)),
+      m_(zeros_like_parameters()),
+      v_(zeros_like_parameters()) {
+  for (const double beta : {options.beta1, options.beta2}) {
+    DRAPE_CHECK(beta >= 0.0 && beta < 1.0, "adam: expected betas in [0, 1), got {}", beta);
+  }
+  DRAPE_CHECK(options.epsilon > 0.0 && std::isfinite(options.epsilon),
+              "adam: expected epsilon > 0, got {}", options.epsilon);
+  DRAPE_CHECK(options.weight_decay >= 0.0 && std::isfinite(options.weight_decay),
+              "adam: expected weight_decay >= 0, got {}", options.weight_decay);
+}
+
+void Adam::step(double learning_rate) {
+  DRAPE_CHECK(learning_rate >= 0.0 && std::isfinite(learning_rate),
+              "adam: expected a learning rate >= 0, got {}", learning_rate);
+  double* steps = steps_.data<double>();
+  dispatch(parameters_.front(), [&]<class T>(auto tag, T) {
+    std::vector<kernels::AdamTensor<T>> tensors;
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+      const Tensor& g = parameters_[i].grad();
+      if (g.empty()) continue;
+      steps[i] += 1.0;
+      tensors.push_back({parameters_[i].data<T>(), g.data<T>(), m_[i].data<T>(), v_[i].data<T>(),
+                         g.size(), steps[i]});
+    }
+    kernels::adam_step(tag, std::span<const kernels::AdamTensor<T>>(tensors), options_,
+                       learning_rate);
+  });
+}
+
+void Adam::visit(const Visitor& visit) {
+  visit("steps", steps_);
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    visit(fmt::format("m.{}", i), m_[i]);
+    visit(fmt::format("v.{}", i), v_[i]);
+  }
+}
+
+}  // namespace drape

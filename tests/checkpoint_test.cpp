@@ -1,0 +1,224 @@
+// Weight files: what is written reads back to the same bits, and nothing else reads.
+#include "core/checkpoint.h"
+
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "tests/catch.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using drape::DType;
+using drape::Shape;
+using drape::Tensor;
+using drape::Weights;
+
+// A folder of its own, gone at the end.
+class Folder {
+ public:
+  Folder() : path_(fs::temp_directory_path() / ("drape-checkpoint-" + std::to_string(::getpid()))) {
+    fs::create_directories(path_);
+  }
+  ~Folder() { fs::remove_all(path_); }
+  fs::path operator/(const char* name) const { return path_ / name; }
+
+ private:
+  fs::path path_;
+};
+
+std::string content(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void write(const fs::path& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+std::string with_length(const std::string& header, const std::string& data) {
+  const std::uint64_t length = header.size();
+  std::string file(8, '\0');
+  std::memcpy(file.data(), &length, 8);
+  return file + header + data;
+}
+
+Weights example() {
+  return {{{"conv.weight", Tensor::from<float>(Shape{1, 2, 1, 2}, {0.1f, -2.5f, 1e-38f, 3e38f})},
+           {"linear.bias", Tensor::from<double>(Shape{3}, {0.1, -1e300, 5e-324})},
+           {"nothing", Tensor::zeros(Shape{0, 3})},
+           {"scalar", Tensor::full(Shape{}, 4.0)}},
+          {{"seed", "7"}, {"note", "caf\u00e9 \"quoted\""}}};
+}
+
+}  // namespace
+
+TEST_CASE("weights read back with the same names, shapes and bits") {
+  const Folder folder;
+  drape::save_weights(folder / "w.safetensors", example());
+  const Weights loaded = drape::load_weights(folder / "w.safetensors");
+  const Weights expected = example();
+  REQUIRE(loaded.tensors.size() == expected.tensors.size());
+  for (std::size_t i = 0; i < expected.tensors.size(); ++i) {
+    const auto& [name, tensor] = expected.tensors[i];
+    CHECK(loaded.tensors[i].first == name);
+    CHECK(loaded.tensors[i].second.shape() == tensor.shape());
+    REQUIRE(loaded.tensors[i].second.dtype() == tensor.dtype());
+    if (tensor.dtype() == DType::f32)
+      CHECK(loaded.tensors[i].second.to_vector<float>() == tensor.to_vector<float>());
+    else
+      CHECK(loaded.tensors[i].second.to_vector<double>() == tensor.to_vector<double>());
+  }
+  CHECK(loaded.metadata.at("seed") == "7");
+  CHECK(loaded.metadata.at("note") == "caf\u00e9 \"quoted\"");
+  CHECK(loaded.metadata.at("layout") == "NHWC");
+}
+
+TEST_CASE("a weight file is laid out as the safetensors format says") {
+  const Folder folder;
+  drape::save_weights(folder / "w", {{{"a", Tensor::from<float>(Shape{2}, {1.0f, 2.0f})}}, {}});
+  const std::string expected =
+      R"({"__metadata__":{"layout":"NHWC"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})";
+  const std::string file = content(folder / "w");
+  std::uint64_t length = 0;
+  std::memcpy(&length, file.data(), 8);
+  CHECK(length % 8 == 0);
+  CHECK(file.substr(8, expected.size()) == expected);
+  CHECK(file.substr(8 + expected.size(), length - expected.size()) ==
+        std::string(length - expected.size(), ' '));
+  CHECK(file.substr(8 + length) == std::string("\0\0\x80\x3f\0\0\0\x40", 8));
+}
+
+TEST_CASE("every truncation and every longer file of weights is refused") {
+  const Folder folder;
+  drape::save_weights(folder / "w", example());
+  const std::string file = content(folder / "w");
+  for (std::size_t size = 0; size < file.size(); ++size) {
+    write(folder / "cut", file.substr(0, size));
+    CHECK_THROWS_AS(drape::load_weights(folder / "cut"), drape::Error);
+  }
+  write(folder / "cut", file + '\0');
+  CHECK_THROWS_AS(drape::load_weights(folder / "cut"), drape::Error);
+  write(folder / "cut", file);
+  CHECK_NOTHROW(drape::load_weights(folder / "cut"));
+}
+
+TEST_CASE("every flipped bit of a weight file's header is refused or read as other weights") {
+  const Folder folder;
+  drape::save_weights(folder / "w", example());
+  const std::string file = content(folder / "w");
+  int refused = 0;
+  for (std::size_t bit = 0; bit < 8 * 400; ++bit) {
+    std::string flipped = file;
+    flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));
+    write(folder / "flipped", flipped);
+    try {
+      drape::load_weights(folder / "flipped");
+    } catch (const drape::Error&) {
+      ++refused;
+    }
+  }
+  CHECK(refused > 1500);  // most; a letter of a name may change unseen
+}
+
+TEST_CASE("a weight file that lies about its content is refused with the reason") {
+  const Folder folder;
+  const auto error = [&](const std::string& header, const std::string& data) -> std::string {
+    write(folder / "w", with_length(header, data));
+    try {
+      drape::load_weights(folder / "w");
+    } catch (const drape::Error& e) {
+      return e.what();
+    }
+    return "";
+  };
+  const auto tensor = [](const char* name, const char* shape, const char* offsets) {
+    return std::string("\"") + name + R"(":{"dtype":"F32","shape":)" + shape +
+           R"(,"data_offsets":)" + offsets + "}";
+  };
+  const std::string data(8, '\0');
+  const std::string a = tensor("a", "[1]", "[0,4]"), b = tensor("b", "[1]", "[4,8]");
+  CHECK(error("{" + a + "," + b + "}", data) == "");  // the control: this one is right
+
+  CHECK_THAT(error("{" + a + "," + tensor("b", "[1]", "[0,4]") + "}", data.substr(4)),
+             ContainsSubstring("expected 'b' to begin at byte 4 of the data, got 0"));
+  CHECK_THAT(error("{" + b + "}", data),
+             ContainsSubstring("expected 'b' to begin at byte 0 of the data, got 4"));
+  CHECK_THAT(error("{" + a + "}", data), ContainsSubstring("expected 4 bytes of data, got 8"));
+  CHECK_THAT(error("{" + tensor("a", "[3]", "[0,8]") + "}", data),
+             ContainsSubstring("expected 12 bytes for 'a' of shape [3], got 8"));
+  CHECK_THAT(error("{" + tensor("a", "[2]", "[8,0]") + "}", data), ContainsSubstring("got -8"));
+  CHECK_THAT(error("{" + tensor("a", "[-2]", "[0,8]") + "}", data),
+             ContainsSubstring("expected whole numbers as 'shape' of 'a'"));
+  CHECK_THAT(error("{" + tensor("a", "[2.0]", "[0,8]") + "}", data), ContainsSubstring("'shape'"));
+  CHECK_THAT(error("{" + tensor("a", "[4294967296,4294967296]", "[0,8]") + "}", data),
+             ContainsSubstring("2^48"));
+  CHECK_THAT(error("{" + tensor("a", "[1,1,1,1,1,1,2]", "[0,8]") + "}", data),
+             ContainsSubstring("at most 6 extents"));
+  CHECK_THAT(error("{" + tensor("a", "[2]", "[0,4,8]") + "}", data),
+             ContainsSubstring("expected two data_offsets of 'a', got 3"));
+  CHECK_THAT(error("{" + a + "," + a + "}", data), ContainsSubstring("got 'a' twice"));
+  CHECK_THAT(error(R"({"a":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}})", data),
+             ContainsSubstring("expected F32 or F64 as 'dtype' of 'a'"));
+  CHECK_THAT(error(R"({"a":{"shape":[2],"data_offsets":[0,8]}})", data),
+             ContainsSubstring("'dtype' of 'a'"));
+  CHECK_THAT(error(R"({"a":7})", data), ContainsSubstring("'shape' of 'a'"));
+  CHECK_THAT(error(R"({"__metadata__":{"seed":7}})", ""),
+             ContainsSubstring("expected strings as metadata"));
+  CHECK_THAT(error(R"({"a":{"shape":[[2]]}})", data), ContainsSubstring("nested deeper"));
+  CHECK_THAT(error("[1]", ""), ContainsSubstring("begins with '{'"));
+  CHECK_THAT(error("{\"a\"", ""), ContainsSubstring("expected a JSON object as header"));
+}
+
+TEST_CASE("a weight file that claims an endless header costs nothing") {
+  const Folder folder;
+  write(folder / "w", std::string(8, '\xff') + "{}");
+  CHECK_THROWS_WITH(drape::load_weights(folder / "w"),
+                    ContainsSubstring("expected a header of at most 2 bytes"));
+  write(folder / "w", with_length('{' + std::string(1 << 21, '['), ""));
+  CHECK_THROWS_WITH(drape::load_weights(folder / "w"),
+                    ContainsSubstring("expected a header of at most 1048576 bytes"));
+}
+
+TEST_CASE("a weight file that is not there is named") {
+  CHECK_THROWS_WITH(drape::load_weights("no/such/file"), ContainsSubstring("no/such/file"));
+}
+
+TEST_CASE("weights are assigned by name, whatever their order and type") {
+  const Weights weights{{{"b", Tensor::from<double>(Shape{1}, {3.0})},
+                         {"a", Tensor::from<float>(Shape{2}, {1.0f, 2.0f})}},
+                        {}};
+  const Tensor a = Tensor::zeros(Shape{2}, DType::f64), b = Tensor::zeros(Shape{1});
+  drape::assign_weights(weights, {{"a", a}, {"b", b}});
+  CHECK(a.to_vector<double>() == std::vector{1.0, 2.0});
+  CHECK(b.to_vector<float>() == std::vector{3.0f});
+}
+
+TEST_CASE("weights that do not fit are refused before any is assigned") {
+  const Tensor a = Tensor::zeros(Shape{2}), b = Tensor::zeros(Shape{1});
+  const drape::NamedTensors targets{{"a", a}, {"b", b}};
+  const Tensor two = Tensor::full(Shape{2}, 1.0), one = Tensor::full(Shape{1}, 1.0);
+  CHECK_THROWS_WITH(drape::assign_weights({{{"a", two}}, {}}, targets),
+                    "weights: expected a tensor 'b', got none");
+  CHECK_THROWS_WITH(drape::assign_weights({{{"a", two}, {"b", two}}, {}}, targets),
+                    "weights: expected 'b' of shape [1], got [2]");
+  CHECK_THROWS_WITH(drape::assign_weights({{{"a", two}, {"b", one}, {"c", one}}, {}}, targets),
+                    "weights: expected no tensor 'c', got one");
+  CHECK(a.to_vector<float>() == std::vector{0.0f, 0.0f});
+}
+
+TEST_CASE("weights of a type that models do not train are not written") {
+  const Folder folder;
+  const Weights weights{{{"a", Tensor::zeros(Shape{1}, DType::u8)}}, {}};
+  CHECK_THROWS_WITH(drape::save_weights(folder / "w", weights),
+                    "weights: expected elements of type f32 or f64, got u8");
+  CHECK_FALSE(fs::exists(folder / "w"));
+  const Tensor one = Tensor::zeros(Shape{1});
+  CHECK_THROWS_WITH(drape::save_weights(folder / "w", {{{"a", one}, {"a", one}}, {}}),
+                    "weights: expected each name once, got 'a' twice");
+}

@@ -1,0 +1,4 @@
+// Uses std::string without including it, on purpose.
+#pragma once
+
+inline std::string name() { return "incomplete"; }
