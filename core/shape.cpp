@@ -35,7 +35,7 @@ std::int64_t Shape::size() const {
 }
 
 std::string Shape::to_string() const {
-  return "[" + join(extents()) + "]";
+  return fmt::format("[{}]", join(extents()));
 }
 
 }  // namespace drape

@@ -60,8 +60,7 @@ void set(const Handle& handle, CURLoption option, T value) {
 
 void configure(const Handle& handle, const std::string& url, const Patience& patience) {
   set(handle, CURLOPT_URL, url.c_str());
-  set(handle, CURLOPT_PROTOCOLS_STR, "http,https");
-  set(handle, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  set(handle, CURLOPT_PROTOCOLS_STR, "http,https");  // for redirections too
   set(handle, CURLOPT_FOLLOWLOCATION, 1L);
   set(handle, CURLOPT_MAXREDIRS, 5L);
   set(handle, CURLOPT_FAILONERROR, 1L);  // a status of 400 or above is a failure

@@ -1,6 +1,7 @@
 // The shapes of the ten Fashion-MNIST classes, drawn at random as stacks of polygons.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -12,7 +13,10 @@ namespace drape {
 class Draws {
  public:
   explicit Draws(RandomStream stream) : stream_(stream) {}
-  std::uint32_t word() { return stream_.word(position_++); }
+  std::uint32_t word() {
+    if (position_ % 4 == 0) block_ = stream_.words(position_ / 4);
+    return block_[position_++ % 4];
+  }
   float uniform(float low, float high) {
     return low + (high - low) * RandomStream::to_uniform(word());
   }
@@ -21,6 +25,7 @@ class Draws {
  private:
   RandomStream stream_;
   std::uint64_t position_ = 0;
+  std::array<std::uint32_t, 4> block_ = {};
 };
 
 struct Point {

@@ -167,6 +167,8 @@ T parse_number(std::string_view text) {
 }
 
 History parse_history(std::string_view rest) {
+  // Without its end, a number cut short would look like another number.
+  DRAPE_CHECK(rest.ends_with('\n'), "expected a line end at the end, got none");
   const std::string_view header = cut(rest, '\n');
   DRAPE_CHECK(header == kHistoryHeader, "expected the header '{}', got '{}'", kHistoryHeader,
               header.substr(0, kMaxQuoted));

@@ -9,9 +9,9 @@
 namespace drape::kernels {
 namespace {
 
-// Chunks that sums over rows are cut into, about 2^15 elements each: by shape alone.
+// Chunks that sums over rows are cut into, about 2^13 elements each or more: by shape alone.
 std::int64_t chunk_count(std::int64_t rows, std::int64_t channels) {
-  return std::clamp<std::int64_t>(rows * channels >> 15, 1, std::min<std::int64_t>(rows, 64));
+  return std::clamp<std::int64_t>(rows * channels >> 13, 1, std::min<std::int64_t>(rows, 64));
 }
 
 // Mean and sum of squared distances from it, of `count` rows, per channel.

@@ -15,12 +15,11 @@ namespace drape::kernels {
 template <class T>
 class Partials {
  public:
-  /// Few chunks where the arrays are large, so that adding them up stays cheap: at most 16, in all
-  /// about 2^21 elements.
+  /// Fewer chunks where the arrays are larger, so that adding them up stays cheap. Powers of two
+  /// share out evenly.
   static std::int64_t chunks_for(std::int64_t images, std::int64_t size) {
-    constexpr std::int64_t kElements = 1 << 21;
-    return std::min(images,
-                    std::clamp<std::int64_t>(kElements / std::max<std::int64_t>(size, 1), 4, 16));
+    const std::int64_t chunks = size <= (1 << 17) ? 16 : size <= (1 << 19) ? 8 : 4;
+    return std::min(images, chunks);
   }
 
   Partials(std::int64_t images, std::int64_t size)

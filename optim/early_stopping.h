@@ -20,9 +20,9 @@ Goal goal_of(Monitor monitor);
 
 struct EarlyStoppingOptions {
   Monitor monitor = Monitor::validation_accuracy;
-  std::optional<Goal> goal;  // default: the monitor's
-  int patience = 5;          // epochs in a row without improvement before stopping; 0: never stop
-  double min_delta = 0.0;    // how much better than the best a value must be to count, exclusive
+  std::optional<Goal> goal = std::nullopt;  // default: the monitor's
+  int patience = 5;        // epochs in a row without improvement before stopping; 0: never stop
+  double min_delta = 0.0;  // how much better than the best a value must be to count, exclusive
 };
 
 class EarlyStopping {

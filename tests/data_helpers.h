@@ -18,7 +18,7 @@
 #include "kernels/error.h"
 #include "tests/catch.h"
 
-namespace drape::testing {
+namespace drape::tests {
 
 using Bytes = std::vector<std::uint8_t>;
 
@@ -86,7 +86,9 @@ inline void write_bytes(const std::filesystem::path& path, std::span<const std::
   REQUIRE(file.good());
 }
 
-inline Bytes bytes_of(std::string_view text) { return {text.begin(), text.end()}; }
+inline Bytes bytes(std::string_view text) {
+  return {text.begin(), text.end()};
+}
 
 /// One gzip member with the given content; the library itself only reads gzip.
 inline Bytes gzip(std::span<const std::uint8_t> content) {
@@ -104,4 +106,4 @@ inline Bytes gzip(std::span<const std::uint8_t> content) {
   return output;
 }
 
-}  // namespace drape::testing
+}  // namespace drape::tests

@@ -1,4 +1,4 @@
-// Skipping a test whose subject is not on this machine (the data set, a device), visibly: Catch2 2 cannot.
+// Skipping, visibly, a test whose subject is not on this machine (the data set, a device).
 #pragma once
 
 #include <cstdio>
@@ -8,11 +8,11 @@
 
 namespace drape::tests {
 
-/// Says why; ctest reads the line and shows the test as skipped. Used before a test's first assertion,
-/// as `return skip("the data set is not here");`.
+/// Says why; ctest reads the line and shows the test as skipped. Used before a test's first
+/// assertion, as `return skip("the data set is not here");`.
 inline void skip(const std::string& reason) {
   std::printf("SKIPPED: %s\n", reason.c_str());
-  SUCCEED(reason);
+  SUCCEED(reason);  // a test without an assertion fails
 }
 
 }  // namespace drape::tests

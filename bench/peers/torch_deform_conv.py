@@ -1,4 +1,4 @@
-"""torchvision's deform_conv2d, forward and backward: the peer of drape's kernel at N=32, 32->64, 14x14, float32.
+"""torchvision's deform_conv2d in float32, N=32, 32->64 channels, 14x14: the peer of drape's kernel.
 
 usage: torch_deform_conv.py [--threads T] [--repeats N] [--device D]
 

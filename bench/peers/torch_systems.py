@@ -69,7 +69,8 @@ def read_idx(path):
     data = gzip.decompress(path.read_bytes())
     rank = data[3]
     shape = struct.unpack(f">{rank}I", data[4:4 + 4 * rank])
-    return torch.from_numpy(np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(shape).copy())
+    values = np.frombuffer(data, np.uint8, offset=4 + 4 * rank)
+    return torch.from_numpy(values.reshape(shape).copy())
 
 
 def load(folder, part, device):
@@ -84,8 +85,9 @@ def loss_of(net, x, y, alpha):
     target = F.one_hot(y, CLASSES).float()
     share = np.random.beta(alpha, alpha)
     partner = torch.randperm(len(x), device=x.device)
-    logits = net(share * x + (1 - share) * x[partner])
-    return F.binary_cross_entropy_with_logits(logits, share * target + (1 - share) * target[partner])
+    x = share * x + (1 - share) * x[partner]
+    target = share * target + (1 - share) * target[partner]
+    return F.binary_cross_entropy_with_logits(net(x), target)
 
 
 def train_epoch(net, optimizer, images, labels, batch, alpha):

@@ -11,15 +11,19 @@ namespace drape {
 inline constexpr std::string_view kStyle = R"css(
 :root {
   color-scheme: light dark;
+  --sans: system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", sans-serif;
+  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
   --paper: #ffffff; --panel: #f6f7f9; --ink: #1a1d23; --soft: #565d69; --rule: #dfe2e8;
-  --accent: #1e3aa8; --warn-ink: #8a2b00; --warn-paper: #fff1e6; --heat: #00265c; --heat-strong: #ffffff;
+  --accent: #1e3aa8; --warn-ink: #8a2b00; --warn-paper: #fff1e6;
+  --heat: #00265c; --on-heat: #ffffff; --off-heat: #000000;
   --c0: #1e3aa8; --c1: #811f12; --c2: #127b48; --c3: #d54ca2; --c4: #a08d04; --c5: #018fd6;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
     --paper: #14171c; --panel: #1c2027; --ink: #e8eaee; --soft: #a3abb8; --rule: #343a45;
-    --accent: #8db8ff; --warn-ink: #ffb787; --warn-paper: #3a2414; --heat: #7fb2f0; --heat-strong: #000000;
-    --c0: #509fff; --c1: #f99497; --c2: #7aa62a; --c3: #c765b7; --c4: #e5de4a; --c5: #28f3ff;
+    --accent: #8db8ff; --warn-ink: #ffb787; --warn-paper: #3a2414;
+    --heat: #7fb2f0; --on-heat: #000000; --off-heat: #ffffff;
+    --c0: #509fff; --c1: #f99497; --c2: #6c9a1c; --c3: #b857ac; --c4: #e5de4a; --c5: #28f3ff;
   }
 }
 .h0 { --hue: var(--c0); } .h1 { --hue: var(--c1); } .h2 { --hue: var(--c2); }
@@ -27,11 +31,12 @@ inline constexpr std::string_view kStyle = R"css(
 
 * { box-sizing: border-box; }
 body {
-  margin: 0; background: var(--paper); color: var(--ink);
-  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", Arial, sans-serif;
+  margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 var(--sans);
 }
 main { max-width: 1280px; margin: 0 auto; padding: 40px 24px 64px; }
-h1 { font-size: 30px; line-height: 1.2; letter-spacing: -0.015em; margin: 0 0 8px; text-wrap: balance; }
+h1 {
+  font-size: 30px; line-height: 1.2; letter-spacing: -0.015em; margin: 0 0 8px; text-wrap: balance;
+}
 h2 { font-size: 22px; line-height: 1.3; letter-spacing: -0.01em; margin: 56px 0 8px; }
 h3 { font-size: 17px; line-height: 1.35; margin: 40px 0 4px; }
 h4 { font-size: 14px; margin: 0 0 4px; }
@@ -39,30 +44,45 @@ p, ul, dl { margin: 8px 0; max-width: 76ch; }
 .lead { font-size: 18px; }
 .note, figcaption { color: var(--soft); font-size: 14px; }
 .badge {
-  display: inline-block; padding: 2px 10px; border-radius: 999px; vertical-align: 3px; white-space: nowrap;
-  font-size: 12px; font-weight: 650; letter-spacing: 0.04em; background: var(--warn-paper); color: var(--warn-ink);
+  display: inline-block; padding: 2px 10px; border-radius: 999px; vertical-align: 3px;
+  font-size: 12px; font-weight: 650; letter-spacing: 0.04em; white-space: nowrap;
+  background: var(--warn-paper); color: var(--warn-ink);
 }
 figure { margin: 12px 0; min-width: 0; }
-code, pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: 13px; }
-pre { background: var(--panel); border-radius: 8px; padding: 12px 14px; overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; }
+code, pre { font: 13px/1.5 var(--mono); }
+pre {
+  background: var(--panel); border-radius: 8px; padding: 12px 14px;
+  white-space: pre-wrap; overflow-wrap: anywhere;
+}
 dt { font-size: 13px; color: var(--soft); margin-top: 12px; }
 dd { margin: 0; overflow-wrap: anywhere; }
 li { margin: 6px 0; }
 
-.scroll { overflow-x: auto; border: 1px solid var(--rule); border-radius: 10px; margin: 20px 0 8px; }
-.scroll:focus-visible, button:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
-table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums; }
-th, td { padding: 7px 8px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--rule); }
-thead th { font-weight: 600; color: var(--soft); font-size: 12px; line-height: 1.3; vertical-align: bottom; border-bottom: 1px solid var(--rule); }
-thead th.title { white-space: normal; }
+.scroll {
+  overflow-x: auto; border: 1px solid var(--rule); border-radius: 10px; margin: 20px 0 8px;
+}
+.scroll:focus-visible, button:focus-visible {
+  outline: 2px solid var(--accent); outline-offset: 2px;
+}
+table {
+  border-collapse: separate; border-spacing: 0; width: 100%;
+  font-size: 13px; line-height: 20px; font-variant-numeric: tabular-nums;
+}
+th, td {
+  padding: 7px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--rule);
+}
+thead th {
+  font-weight: 600; font-size: 12px; line-height: 16px; color: var(--soft); vertical-align: bottom;
+}
+thead th.title { white-space: normal; padding-top: 2px; }
 thead th.group { text-align: left; color: var(--ink); border-bottom: 0; padding-bottom: 0; }
-thead th.title { padding-top: 2px; }
-th.first-of-group, td.first-of-group { border-left: 1px solid var(--rule); }
-tbody tr:last-child th, tbody tr:last-child td { border-bottom: 0; }
-tbody tr:hover > * { background: var(--panel); }
-th:first-child { text-align: left; position: sticky; left: 0; background: var(--paper); z-index: 1; }
+th.begins, td.begins { border-left: 1px solid var(--rule); }
+th.system {
+  text-align: left; position: sticky; left: 0; z-index: 1; background: var(--paper) padding-box;
+}
 tbody th { font-weight: 550; }
-td.main { font-weight: 650; }
+tbody tr:last-child > * { border-bottom: 0; }
+tbody tr:hover > * { background: var(--panel); }
 
 .legend { display: flex; flex-wrap: wrap; gap: 6px; margin: 10px 0; }
 .legend button {
@@ -84,14 +104,16 @@ tbody .swatch { margin-right: 8px; }
 .grid figure { margin: 0; }
 .matrix { max-width: 460px; }
 
-svg text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", Arial, sans-serif; fill: var(--ink); }
+svg text { font: 12px var(--sans); fill: var(--ink); }
 .axes text { fill: var(--soft); font-variant-numeric: tabular-nums; }
 .axes line { stroke: var(--rule); stroke-width: 1; }
 svg text.synthetic { fill: var(--warn-ink); font-weight: 650; letter-spacing: 0.04em; }
-.line { fill: none; stroke: var(--hue); stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
+.line {
+  fill: none; stroke: var(--hue); stroke-width: 2; stroke-linejoin: round; stroke-linecap: round;
+}
 .twin .line { stroke-dasharray: 6 5; }
 .tail { opacity: 0.4; }
-.band { fill: var(--hue); opacity: 0.12; }
+.band { fill: var(--hue); opacity: 0.1; }
 .marker { fill: var(--hue); stroke: var(--paper); stroke-width: 1.25; }
 .twin .marker { fill: var(--paper); stroke: var(--hue); stroke-width: 2; }
 .mark.hidden .marker { fill-opacity: 0; stroke-opacity: 0; }
@@ -103,27 +125,38 @@ svg text.synthetic { fill: var(--warn-ink); font-weight: 650; letter-spacing: 0.
 svg text.label { font-size: 11px; }
 .cursor { stroke: var(--soft); stroke-width: 1; visibility: hidden; }
 .cell rect { fill: var(--heat); stroke: var(--rule); stroke-width: 0.5; }
-.cell text { font-size: 10.5px; fill: var(--ink); font-variant-numeric: tabular-nums; }
+.cell text { font-size: 10.5px; fill: var(--off-heat); font-variant-numeric: tabular-nums; }
 .cell.long text { font-size: 9.5px; }
-.cell.zero text { fill: var(--soft); opacity: 0.55; }
-.cell.strong text { fill: var(--heat-strong); }
+.cell.zero text { fill: var(--soft); }
+.cell.strong text { fill: var(--on-heat); }
 .cell:hover rect { stroke: var(--ink); stroke-width: 1.5; }
 .off { display: none; }
 tr.off { display: table-row; opacity: 0.45; }
 
 #tip {
-  position: fixed; z-index: 9; pointer-events: none; visibility: hidden; max-width: 320px; padding: 8px 12px;
-  background: var(--ink); color: var(--paper); border-radius: 8px; font-size: 13px; line-height: 1.45;
-  box-shadow: 0 4px 16px rgb(0 0 0 / 0.25); font-variant-numeric: tabular-nums;
+  position: fixed; z-index: 9; pointer-events: none; visibility: hidden;
+  max-width: min(440px, 94vw); padding: 8px 12px; border: 1px solid var(--rule); border-radius: 8px;
+  background: var(--paper); box-shadow: 0 4px 16px rgb(0 0 0 / 0.25);
+  font-size: 13px; line-height: 1.5; font-variant-numeric: tabular-nums;
 }
 #tip b { display: block; }
+#tip i {
+  display: inline-block; width: 9px; height: 9px; margin-right: 8px; border-radius: 50%;
+  border: 2px solid var(--hue); background: var(--hue);
+}
+#tip i.twin { background: none; }
 
 @media (max-width: 640px) {
   main { padding: 24px 16px 48px; }
-  h1 { font-size: 25px; } h2 { font-size: 20px; margin-top: 44px; } .lead { font-size: 16px; }
-  .wide { display: none; } .narrow { display: block; }
-  .scroll { margin-left: -16px; margin-right: -16px; border-left: 0; border-right: 0; border-radius: 0; }
-  tbody th { white-space: normal; min-width: 132px; }
+  h1 { font-size: 25px; }
+  h2 { font-size: 20px; margin-top: 44px; }
+  .lead { font-size: 16px; }
+  .wide { display: none; }
+  .narrow { display: block; }
+  .scroll { margin-left: -16px; margin-right: -16px; border-width: 1px 0; border-radius: 0; }
+  tbody th { white-space: normal; min-width: 128px; }
+  tbody .swatch { display: none; }
+  th.system { border-right: 1px solid var(--rule); }
   .legend button { padding: 6px 12px 6px 8px; }
 }
 @media print {
@@ -131,9 +164,14 @@ tr.off { display: table-row; opacity: 0.45; }
   body { font-size: 11pt; }
   main { max-width: none; padding: 0; }
   h2, h3 { break-after: avoid; }
-  figure, tr, li { break-inside: avoid; }
+  h3 + .note { break-after: avoid; }
+  figure, tr, li, dl { break-inside: avoid; }
+  .grid.two { grid-template-columns: repeat(2, 1fr); }
+  .grid.three { grid-template-columns: repeat(3, 1fr); gap: 16px; }
   .scroll { overflow: visible; border: 0; }
-  table { font-size: 8.5pt; } thead th { font-size: 8pt; } th, td { padding: 4px 5px; }
+  table { font-size: 8.5pt; }
+  thead th { font-size: 8pt; } 
+  th, td { padding: 4px 5px; }
   .legend button { border: 0; padding: 0 10px 0 0; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
@@ -151,7 +189,11 @@ inline constexpr std::string_view kScript = R"js(
   const show = (event, head, lines) => {
     tip.replaceChildren();
     if (head) tip.appendChild(document.createElement('b')).textContent = head;
-    for (const line of lines) tip.appendChild(document.createElement('div')).textContent = line;
+    for (const [text, series] of lines) {
+      const line = tip.appendChild(document.createElement('div'));
+      if (series) line.appendChild(document.createElement('i')).className = series;
+      line.append(text);
+    }
     const box = tip.getBoundingClientRect(), gap = 14;
     const right = event.clientX + gap + box.width < innerWidth;
     const left = right ? event.clientX + gap : event.clientX - gap - box.width;
@@ -166,7 +208,8 @@ inline constexpr std::string_view kScript = R"js(
       const on = button.getAttribute('aria-pressed') !== 'true';
       const same = '[data-series="' + button.dataset.toggles + '"]';
       for (const part of document.querySelectorAll(same)) part.classList.toggle('off', !on);
-      for (const twin of document.querySelectorAll('[data-toggles="' + button.dataset.toggles + '"]'))
+      const twins = '[data-toggles="' + button.dataset.toggles + '"]';
+      for (const twin of document.querySelectorAll(twins))
         twin.setAttribute('aria-pressed', String(on));
     });
   }
@@ -183,7 +226,8 @@ inline constexpr std::string_view kScript = R"js(
     const marks = [...svg.querySelectorAll('.mark[data-epoch]')];
     const cursor = svg.querySelector('.cursor');
     const nearest = (event) => {
-      const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+      const screen = new DOMPoint(event.clientX, event.clientY);
+      const at = screen.matrixTransform(svg.getScreenCTM().inverse());
       const shown = marks.filter((mark) => !mark.closest('.off'));
       if (!shown.length) return [];
       const distance = (mark) => Math.abs(mark.dataset.x - at.x);
@@ -198,7 +242,7 @@ inline constexpr std::string_view kScript = R"js(
     const point = (event) => {
       leave();
       const own = event.target.closest('.mark:not([data-epoch]), .cell');
-      if (own) return show(event, '', [hints.get(own)]);
+      if (own) return show(event, '', [[hints.get(own), '']]);
       const near = marks.length ? nearest(event) : [];
       if (!near.length) return;
       cursor.setAttribute('transform', 'translate(' + near[0].dataset.x + ' 0)');
@@ -206,7 +250,8 @@ inline constexpr std::string_view kScript = R"js(
       for (const mark of near) mark.classList.add('near');
       near.sort((a, b) => parseFloat(b.dataset.value) - parseFloat(a.dataset.value));
       show(event, 'Epoch ' + near[0].dataset.epoch,
-           near.map((mark) => mark.parentNode.dataset.name + ': ' + mark.dataset.value));
+           near.map(({dataset, parentNode: series}) =>
+             [series.dataset.name + ': ' + dataset.value, series.getAttribute('class')]));
     };
     svg.addEventListener('pointermove', point);
     svg.addEventListener('pointerdown', point);

@@ -31,7 +31,7 @@ void draw_mark(Markup& svg, const System& system, double x, double y, std::strin
 
 std::string accuracy_phrase(const Statistic& accuracy) {
   if (accuracy.count < 2) return percent(accuracy.mean) + " %";
-  return fmt::format("{} % ({} to {} over {} seeds)", percent(accuracy.mean), percent(accuracy.low),
+  return fmt::format("{} % ({} to {}, {} seeds)", percent(accuracy.mean), percent(accuracy.low),
                      percent(accuracy.high), accuracy.count);
 }
 
@@ -48,6 +48,11 @@ void draw_synthetic_label(Markup& svg, const Section& section, const Box& box) {
 }
 
 Axis accuracy_axis(Range& range, int most_steps) {
+  constexpr double kLeastSpan = 0.5;  // points; smaller differences should look small
+  if (range.span() < kLeastSpan) {
+    const double middle = (range.low + range.high) / 2;
+    range = {std::max(0.0, middle - kLeastSpan / 2), std::min(100.0, middle + kLeastSpan / 2)};
+  }
   const double step = nice_step(range.span(), most_steps);
   range = widen(range, step);
   return {ticks(range, step), step, "validation accuracy, %"};

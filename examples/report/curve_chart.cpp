@@ -12,6 +12,7 @@ namespace drape {
 namespace {
 
 constexpr double kMarkerSpacing = 44.0;  // at least, between the drawn markers of one curve
+constexpr double kMargin = 7.0;          // for markers at the edge of the plot
 constexpr double kNarrow = 500.0;        // the width below which a chart is for phones
 
 // One system's curve in a plot.
@@ -56,6 +57,11 @@ class Curve {
     svg.leaf("polyline", {{"class", style}, {"points", points}});
   }
 
+  std::string mark_class(std::size_t i, bool visible) const {
+    const bool trained_by_all = summary_.curve[i].count == summary_.curve[0].count;
+    return fmt::format("mark{}{}", visible ? "" : " hidden", trained_by_all ? "" : " tail");
+  }
+
   // Something to point at for every epoch, of which every few are visible markers.
   void draw_marks(Markup& svg, std::size_t index, std::size_t curves) const {
     const double spacing = x(1) - x(0);
@@ -68,7 +74,7 @@ class Curve {
       const std::string value = accuracy_phrase(accuracy);
       svg.element(
           "g",
-          {{"class", i % every == phase ? "mark" : "mark hidden"},
+          {{"class", mark_class(i, i % every == phase)},
            {"data-epoch", static_cast<double>(i + 1)},
            {"data-x", x(i)},
            {"data-value", value}},
@@ -102,6 +108,13 @@ void draw_published(Markup& svg, const Plot& plot, const System& system) {
 bool shows_crosses(const Section& section, const CurveChart& chart) {
   return chart.published == PublishedMarks::shown && section.shows_published() &&
          section.protocol == "published";
+}
+
+// What may be drawn on: the plot and a margin, but not below an axis that cuts values off.
+Box canvas(const Plot& plot, View view) {
+  const Box& box = plot.box;
+  return {box.left - kMargin, box.top - kMargin, box.right + kMargin,
+          box.bottom + (view == View::top ? 0.0 : kMargin)};
 }
 
 // The lowest accuracy, in percent, that the view shows.
@@ -155,7 +168,7 @@ void draw_curves(Markup& page, const Section& section, const CurveChart& chart, 
     draw_svg(page, size.width, size.height, labelled(section, chart.title), description, [&] {
       draw_axes(page, plot, x, y);
       draw_synthetic_label(page, section, plot.box);
-      draw_clipped(page, plot.box, [&] {
+      draw_clipped(page, canvas(plot, chart.view), [&] {
         page.leaf("line", {{"class", "cursor"}, {"y1", plot.box.top}, {"y2", plot.box.bottom}});
         for (std::size_t i = 0; i < chart.systems.size(); ++i)
           Curve(plot, *chart.systems[i]).draw(page, i, chart.systems.size());

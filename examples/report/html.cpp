@@ -10,6 +10,10 @@
 namespace drape {
 namespace {
 
+// The page may use what it holds and nothing else.
+constexpr std::string_view kContentPolicy =
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+
 constexpr Size kHalf{560, 380}, kThird{380, 330}, kNarrow{380, 340};
 
 void draw_swatch(Markup& page, const System& system) {
@@ -39,55 +43,59 @@ void draw_legend(Markup& page, const Systems& systems) {
                });
 }
 
+// Where a new group of columns begins, which gets a line on its left.
+bool begins_group(const std::vector<Column>& columns, std::size_t i) {
+  return !columns[i].group.empty() && columns[i].group != columns[i - 1].group;
+}
+
 void draw_table_head(Markup& page, const std::vector<Column>& columns) {
-  page.element("thead", {}, [&] {
-    page.element("tr", {}, [&] {
-      for (std::size_t i = 0; i < columns.size();) {
-        std::size_t end = i + 1;
-        while (end < columns.size() && columns[end].group == columns[i].group) ++end;
-        page.element("th",
-                     {{"class", i == 0 ? "group" : "group first-of-group"},
-                      {"colspan", static_cast<double>(end - i)},
-                      {"scope", "colgroup"}},
-                     columns[i].group);
-        i = end;
-      }
+  page.element("tr", {}, [&] {
+    page.element("th", {{"class", "system"}, {"rowspan", 2}, {"scope", "col"}}, columns[0].title);
+    for (std::size_t i = 1; i < columns.size();) {
+      std::size_t end = i + 1;
+      while (end < columns.size() && columns[end].group == columns[i].group) ++end;
+      page.element("th",
+                   {{"class", begins_group(columns, i) ? "group begins" : "group"},
+                    {"colspan", static_cast<double>(end - i)},
+                    {"scope", "colgroup"}},
+                   columns[i].group);
+      i = end;
+    }
+  });
+  page.element("tr", {}, [&] {
+    for (std::size_t i = 1; i < columns.size(); ++i)
+      page.element(
+          "th", {{"class", begins_group(columns, i) ? "title begins" : "title"}, {"scope", "col"}},
+          columns[i].title);
+  });
+}
+
+void draw_table_row(Markup& page, const System& system, const std::vector<Column>& columns,
+                    const std::vector<std::string>& cells) {
+  page.element("tr", {{"data-series", system.name}}, [&] {
+    page.element("th", {{"class", "system"}, {"scope", "row"}}, [&] {
+      draw_swatch(page, system);
+      page.text(cells[0]);
     });
-    page.element("tr", {}, [&] {
-      for (std::size_t i = 0; i < columns.size(); ++i) {
-        const bool first = i > 0 && columns[i].group != columns[i - 1].group;
-        page.element("th", {{"class", first ? "title first-of-group" : "title"}, {"scope", "col"}},
-                     columns[i].title);
-      }
-    });
+    for (std::size_t i = 1; i < columns.size(); ++i)
+      page.element("td", {{"class", begins_group(columns, i) ? "begins" : ""}}, cells[i]);
   });
 }
 
 void draw_table(Markup& page, const Section& section) {
   const Table table = comparison_table(section);
-  const std::string name = "Comparison, " + section.title();
-  page.element(
-      "div", {{"class", "scroll"}, {"role", "region"}, {"tabindex", 0}, {"aria-label", name}}, [&] {
-        page.element("table", {}, [&] {
-          draw_table_head(page, table.columns);
-          page.element("tbody", {}, [&] {
-            for (std::size_t row = 0; row < table.rows.size(); ++row) {
-              const System& system = *section.systems[row].system;
-              page.element("tr", {{"data-series", system.name}}, [&] {
-                page.element("th", {{"scope", "row"}}, [&] {
-                  draw_swatch(page, system);
-                  page.text(table.rows[row].front());
-                });
-                for (std::size_t i = 1; i < table.columns.size(); ++i) {
-                  const bool first = table.columns[i].group != table.columns[i - 1].group;
-                  page.element("td", {{"class", first ? "first-of-group" : ""}},
-                               table.rows[row][i]);
-                }
-              });
-            }
-          });
-        });
+  const std::string name = "Comparison: " + section.title();
+  const Attributes scroll = {
+      {"class", "scroll"}, {"role", "region"}, {"tabindex", 0}, {"aria-label", name}};
+  page.element("div", scroll, [&] {
+    page.element("table", {}, [&] {
+      page.element("thead", {}, [&] { draw_table_head(page, table.columns); });
+      page.element("tbody", {}, [&] {
+        for (std::size_t row = 0; row < table.rows.size(); ++row)
+          draw_table_row(page, *section.systems[row].system, table.columns, table.rows[row]);
       });
+    });
+  });
 }
 
 void draw_section_curves(Markup& page, const Section& section) {
@@ -122,6 +130,7 @@ void draw_section_twins(Markup& page, const Section& section) {
   }
   if (pairs.empty()) return;
   page.element("h3", {}, "With and without MixUp");
+  page.element("p", {{"class", "note"}}, twin_caption(section));
   page.element("div", {{"class", "grid two"}}, [&] {
     for (const Systems& pair : pairs)
       page.element("figure", {}, [&] {
@@ -131,17 +140,18 @@ void draw_section_twins(Markup& page, const Section& section) {
           draw_curves(page, section, {pair, title, View::whole, PublishedMarks::shown}, size);
       });
   });
-  page.element("p", {{"class", "note"}}, twin_caption(section));
 }
 
 void draw_section_costs(Markup& page, const Section& section) {
   page.element("h3", {}, "Accuracy against cost");
   Systems all;
   for (const SystemSummary& summary : section.systems) all.push_back(&summary);
-  draw_legend(page, all);
-  page.element("div", {{"class", "grid three"}}, [&] {
-    for (const Cost cost : {Cost::parameters, Cost::multiply_adds, Cost::seconds_per_epoch})
-      page.element("figure", {}, [&] { draw_trade_off(page, section, cost, kThird); });
+  page.element("figure", {}, [&] {
+    draw_legend(page, all);
+    page.element("div", {{"class", "grid three"}}, [&] {
+      for (const Cost cost : {Cost::parameters, Cost::multiply_adds, Cost::seconds_per_epoch})
+        draw_trade_off(page, section, cost, kThird);
+    });
   });
 }
 
@@ -210,6 +220,7 @@ std::string html_report(std::span<const Section> sections, const ReportOptions& 
     page.element("head", {}, [&] {
       page.leaf("meta", {{"charset", "utf-8"}});
       page.leaf("meta", {{"name", "viewport"}, {"content", "width=device-width, initial-scale=1"}});
+      page.leaf("meta", {{"http-equiv", "Content-Security-Policy"}, {"content", kContentPolicy}});
       page.element("title", {}, title);
       page.element("style", {}, [&] { page.raw(kStyle); });
     });

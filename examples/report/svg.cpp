@@ -46,7 +46,7 @@ Box best_box(const Label& label, std::span<const Label> labels, std::span<const 
   constexpr std::array kEighths{0, 4, 6, 2, 7, 5, 1, 3};
   Box best;
   double least = std::numeric_limits<double>::infinity();
-  for (double distance = 8.0; distance < 160.0; distance *= 1.3) {
+  for (double distance = 10.0; distance < 160.0; distance *= 1.3) {
     for (const double turn : {0.0, 0.5}) {
       for (const int eighth : kEighths) {
         const Box box = box_near(label, distance, (eighth + turn) * kTau / 8.0, bounds);

@@ -87,17 +87,16 @@ void draw_svg(Markup& page, double width, double height, std::string_view title,
   });
 }
 
-/// Content that is cut off at the edges of the box, give or take a marker's size.
+/// Content that is cut off at the edges of the box.
 template <std::invocable Content>
 void draw_clipped(Markup& svg, const Box& box, Content&& content) {
-  constexpr double kMargin = 7.0;
-  const double left = box.left - kMargin, top = box.top - kMargin;
-  const double width = box.right + kMargin - left, height = box.bottom + kMargin - top;
-  const std::string view =
-      coordinate(left) + " " + coordinate(top) + " " + coordinate(width) + " " + coordinate(height);
-  svg.element("svg",
-              {{"x", left}, {"y", top}, {"width", width}, {"height", height}, {"viewBox", view}},
-              content);
+  const double width = box.right - box.left, height = box.bottom - box.top;
+  const std::string view = coordinate(box.left) + " " + coordinate(box.top) + " " +
+                           coordinate(width) + " " + coordinate(height);
+  svg.element(
+      "svg",
+      {{"x", box.left}, {"y", box.top}, {"width", width}, {"height", height}, {"viewBox", view}},
+      content);
 }
 
 /// The path of marker number `shape` (circle, square, triangle, diamond, inverted triangle,

@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <ranges>
 
 namespace drape {
 namespace {
@@ -150,19 +151,21 @@ std::string report_title(std::span<const Section> sections) {
 }
 
 std::string headline(const Section& section) {
-  const auto best = std::ranges::max_element(
-      section.systems, {}, [](const SystemSummary& summary) { return summary.best_accuracy.mean; });
-  std::string line = fmt::format("Best validation accuracy{}: {} % by {}.",
+  const auto accuracy = [](const SystemSummary& summary) { return summary.best_accuracy.mean; };
+  const SystemSummary& best = *std::ranges::max_element(section.systems, {}, accuracy);
+  std::string line = fmt::format("Best validation accuracy{}: {} % by {}",
                                  section.synthetic ? " on synthetic data" : "",
-                                 percent(best->best_accuracy), best->system->title);
+                                 percent(best.best_accuracy), best.system->title);
+  if (section.shows_test() && best.test_accuracy.count > 0)
+    line += fmt::format(", whose test accuracy is {} %", percent(best.test_accuracy));
+  line += ".";
   if (!section.shows_published()) return line;
-  const auto [low, high] = std::ranges::minmax_element(section.systems, {}, published_difference);
-  if (low == high)
-    return line + fmt::format(" Difference from the published number: {} points.",
-                              points(published_difference(*low)));
+  const auto [low, high] =
+      std::ranges::minmax(section.systems | std::views::transform(published_difference));
+  if (section.systems.size() == 1)
+    return line + fmt::format(" Difference from the published number: {} points.", points(low));
   return line + fmt::format(" Differences from the published numbers: {} to {} points.",
-                            points(published_difference(*low)),
-                            points(published_difference(*high)));
+                            points(low), points(high));
 }
 
 std::vector<std::string> explanations(const Section& section) {

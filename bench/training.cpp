@@ -1,0 +1,153 @@
+// Training speed of the eight systems, images/s: the trainer itself on drawn garments, evaluation
+// left out.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "bench/vendor_convolution.h"
+#include "data/synthetic.h"
+#include "kernels/memory.h"
+#include "kernels/parallel.h"
+#include "models/build.h"
+#include "optim/trainer.h"
+
+namespace {
+
+using namespace drape;
+
+struct Options {
+  std::vector<std::string> systems;
+  std::int64_t batch = 64;
+  int threads = 0, steps = 40, repeats = 5;
+  bool json = false;
+};
+
+// Times `repeats` stretches of `steps` steps after a warm-up, then ends the run.
+class Pace : public Observer {
+ public:
+  explicit Pace(const Options& options) : options_(options) {}
+
+  void on_step(const EpochProgress& progress) override {
+    if (++steps_ % options_.steps != 0) return;
+    if (steps_ > options_.steps) {
+      rates.push_back(static_cast<double>(options_.steps * options_.batch) /
+                      (progress.seconds - last_));
+    }
+    last_ = progress.seconds;
+    if (static_cast<int>(rates.size()) == options_.repeats) done = true;
+  }
+
+  std::vector<double> rates;
+  std::atomic<bool> done = false;
+
+ private:
+  const Options& options_;
+  int steps_ = 0;
+  double last_ = 0.0;
+};
+
+Examples examples(const LabelledImages& images) {
+  Examples all{Tensor::from({images.size(), images.height, images.width, 1}, images.pixels),
+               Tensor::from({images.size()}, images.labels),
+               std::vector<std::int32_t>(images.labels.size())};
+  for (std::size_t i = 0; i < all.indices.size(); ++i)
+    all.indices[i] = static_cast<std::int32_t>(i);
+  return all;
+}
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  return values[values.size() / 2];
+}
+
+// Multiplications and additions of a training step per image: forward, and backward twice as much
+// but for the first layer's input, which has no gradient.
+double flop_per_image(Module& model) {
+  return 6.0 * static_cast<double>(model.multiply_adds({1, 28, 28, 1})) - 2.0 * 9 * 32 * 28 * 28;
+}
+
+// The rate at which oneDNN alone does the convolutions of `standard`, flop/s: all of their passes
+// in a training step.
+double vendor_rate(std::int64_t batch, int threads) {
+  const auto same = [&](std::int64_t size, std::int64_t C, std::int64_t K) {
+    return Conv2dGeometry{batch, size, size, C, K, 3, 3, size, size, {1}, {1}, {1}, 1};
+  };
+  const Conv2dGeometry first = same(28, 1, 32), second = same(14, 32, 64);
+  const auto flop = [](const Conv2dGeometry& g) {
+    return 18.0 * static_cast<double>(g.C * g.y_size());
+  };
+  const bench::VendorSeconds a = bench::time_vendor_convolution(first, threads),
+                             b = bench::time_vendor_convolution(second, threads);
+  const double seconds =
+      a.forward + a.backward_weights + b.forward + b.backward_data + b.backward_weights;
+  return (2.0 * flop(first) + 3.0 * flop(second)) / seconds;
+}
+
+void run(const Options& options, const System& system, const DataSet& data) {
+  Sequential model = build_system(system);
+  Generator initialization(0, Purpose::initialization);
+  model.initialize(initialization);
+  Pace pace(options);
+  train(model, examples(data.train), examples(data.test),
+        {.epochs = 1, .batch = options.batch, .mixup_alpha = system.mixup_alpha}, pace, pace.done);
+  const double rate = median(pace.rates);
+  if (options.json) {
+    const nlohmann::json line{{"system", system.name},
+                              {"images_per_second", rate},
+                              {"repeats", pace.rates},
+                              {"batch", options.batch},
+                              {"threads", options.threads}};
+    std::printf("%s\n", line.dump().c_str());
+  } else {
+    const double flop_rate = rate * flop_per_image(model);
+    std::printf("%-18s %8.0f images/s  %6.1f GFLOP/s", system.name.data(), rate, flop_rate * 1e-9);
+    if (system.name == "standard") {
+      const double vendor = vendor_rate(options.batch, options.threads);
+      std::printf("  %.0f %% of the %.1f GFLOP/s at which oneDNN alone does its convolutions",
+                  100.0 * flop_rate / vendor, vendor * 1e-9);
+    }
+    std::printf("\n");
+  }
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app("Training speed of the eight systems, images/s");
+  std::vector<std::string> names;
+  for (const System& system : systems()) names.emplace_back(system.name);
+  app.add_option("--system", options.systems, "which ones; all by default")
+      ->check(CLI::IsMember(names));
+  app.add_option("--batch", options.batch, "images a step")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--threads", options.threads, "0: one a core")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  app.add_option("--steps", options.steps, "steps a repeat")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--repeats", options.repeats, "the median of these counts")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_flag("--json", options.json, "one line of JSON a system");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    if (options.threads > 0) kernels::set_thread_count(options.threads);
+    options.threads = kernels::thread_count();
+    const DataSet data =
+        synthetic_garments(0, options.batch * options.steps * (options.repeats + 1), 10);
+    for (const std::string& name : options.systems.empty() ? names : options.systems) {
+      run(options, find_system(name), data);
+    }
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "bench_training: %s\n", error.what());
+    return 1;
+  }
+}

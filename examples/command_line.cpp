@@ -1,0 +1,210 @@
+#include "examples/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <limits>
+
+#include "kernels/parallel.h"
+
+namespace drape {
+namespace {
+
+constexpr int kMany = 1'000'000;
+constexpr int kQuickEpochs = 2;
+constexpr std::int64_t kQuickImages = 6'000;
+constexpr double kAdamWDecay = 0.01;  // PyTorch's default
+
+// A number between two bounds, both included; NaN is none.
+template <class T>
+CLI::Validator within(T low, T high, const std::string& expected) {
+  return CLI::Validator(
+      [=](const std::string& text) -> std::string {
+        T value{};
+        if (CLI::detail::lexical_cast(text, value) && value >= low && value <= high) return "";
+        return fmt::format("expected {}, got '{}'", expected, text);
+      },
+      "");
+}
+
+CLI::Validator count(std::int64_t low, std::int64_t high) {
+  return within(low, high, fmt::format("a whole number {} ... {}", low, high));
+}
+
+CLI::Validator real(double low, double high) {
+  return within(low, high, fmt::format("a number {} ... {}", low, high));
+}
+
+CLI::Validator above_zero(double high) {
+  return within(std::numeric_limits<double>::min(), high,
+                fmt::format("a number above 0, up to {}", high));
+}
+
+// An option that takes one of a few words, the first of them by default.
+template <class E>
+void add_choice(CLI::App& app, const std::string& option, E& value,
+                const std::vector<std::pair<std::string, E>>& choices, const std::string& help) {
+  std::vector<std::string> words;
+  for (const auto& [word, meaning] : choices) words.push_back(word);
+  const auto is_word = [words](const std::string& text) -> std::string {
+    if (std::ranges::find(words, text) != words.end()) return "";
+    return fmt::format("expected one of {}, got '{}'", CLI::detail::join(words, ", "), text);
+  };
+  const auto set = [&value, choices](const std::string& text) {
+    value = std::ranges::find(choices, text, &std::pair<std::string, E>::first)->second;
+  };
+  app.add_option_function<std::string>(option, set, help)
+      ->check(CLI::Validator(is_word, ""))
+      ->type_name("{" + CLI::detail::join(words, ",") + "}")
+      ->default_str(words.front());
+}
+
+void add_training_options(CLI::App& app, TrainerOptions& training) {
+  app.add_option("--epochs", training.epochs, "passes over the training images, at most")
+      ->check(count(1, kMany));
+  app.add_option("--batch", training.batch, "images per step")->check(count(1, kMany));
+  app.add_option("--lr", training.learning_rate, "learning rate that the schedule starts from")
+      ->check(above_zero(1e6));
+  add_choice<OptimizerKind>(
+      app, "--optimizer", training.optimizer,
+      {{"adam", OptimizerKind::adam}, {"adamw", OptimizerKind::adamw}, {"sgd", OptimizerKind::sgd}},
+      "sgd: with momentum 0.9");
+  app.add_option("--weight-decay", training.weight_decay, "adamw: 0.01 unless given")
+      ->check(real(0.0, 1e6));
+  add_choice<ScheduleKind>(app, "--schedule", training.schedule,
+                           {{"constant", ScheduleKind::constant},
+                            {"step", ScheduleKind::step},
+                            {"cosine", ScheduleKind::cosine},
+                            {"one_cycle", ScheduleKind::one_cycle}},
+                           "learning rate over time; step: a tenth every 10 epochs");
+  app.add_option("--patience", training.early_stopping.patience,
+                 "epochs without a better validation accuracy before stopping; 0: never stop early")
+      ->check(count(0, kMany));
+  app.add_option("--min-delta", training.early_stopping.min_delta,
+                 "how much better counts as better, as a fraction")
+      ->check(real(0.0, 1.0));
+}
+
+void add_run_options(CLI::App& app, Settings& settings) {
+  add_choice<Protocol>(app, "--protocol", settings.protocol,
+                       {{"held_out", Protocol::held_out}, {"published", Protocol::published}},
+                       "validate on a twelfth of the training images, or (selects on the test set) "
+                       "on the test images");
+  app.add_option("--seed", settings.training.seed, "of the first run")
+      ->check(within(std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max() - kMany,
+                     "a whole number of at most 19 digits"));
+  app.add_option("--seeds", settings.seeds, "runs, with consecutive seeds")->check(count(1, 1000));
+  app.add_option("--threads", settings.threads, "0: as many as there are cores")
+      ->check(count(0, 1024));
+  add_choice<std::optional<Device>>(
+      app, "--device", settings.device,
+      {{"auto", std::nullopt}, {"cpu", Device::cpu}, {"cuda", Device::cuda}},
+      "auto: cuda where it works, else cpu");
+  app.add_option(
+         "--data", settings.data,
+         "folder with the four Fashion-MNIST files; default: $DRAPE_DATA, else a cache that "
+         "is filled by download")
+      ->type_name("DIR");
+  app.add_flag_callback(
+         "--synthetic", [&] { settings.source = DataSource::synthetic; },
+         "drawn garments instead of Fashion-MNIST")
+      ->excludes("--data");
+  app.add_option("--limit", settings.limit, "train with the first N images only; 0: with all")
+      ->check(count(0, kMany));
+  app.add_option("--out", settings.out, "folder for results")->type_name("DIR");
+  app.add_flag_callback(
+      "--quiet", [&] { settings.verbosity = Verbosity::quiet; }, "say nothing unless it is wrong");
+}
+
+// False if help was asked for, and printed.
+bool parse(CLI::App& app, int argc, const char* const* argv) {
+  try {
+    app.parse(argc, argv);
+    return true;
+  } catch (const CLI::CallForHelp&) {
+    fmt::print("{}", app.help());
+    return false;
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(fmt::format("{} (--help lists the options)", error.what()));
+  }
+}
+
+void finish(const CLI::App& app, Settings& settings) {
+  if (settings.training.optimizer == OptimizerKind::adamw && app.count("--weight-decay") == 0)
+    settings.training.weight_decay = kAdamWDecay;
+}
+
+}  // namespace
+
+std::string_view name(Protocol protocol) {
+  return protocol == Protocol::held_out ? "held_out" : "published";
+}
+
+std::optional<TrainingCommand> parse_training_command(int argc, const char* const* argv,
+                                                      Architecture architecture,
+                                                      const std::string& description) {
+  TrainingCommand command{.network{.architecture = architecture}};
+  Settings& settings = command.settings;
+  CLI::App app(description);
+  app.option_defaults()->always_capture_default();
+  add_training_options(app, settings.training);
+  app.add_option("--mixup", settings.training.mixup_alpha,
+                 "mix images with lambda ~ Beta(ALPHA, ALPHA), 1 in the study; 0: off")
+      ->type_name("ALPHA")
+      ->check(real(0.0, 1e6));
+  if (architecture == Architecture::dilated) {
+    app.add_option("--dilation", command.network.dilation, "of the second convolution")
+        ->check(count(1, 1000));
+  }
+  if (architecture == Architecture::enhanced) {
+    app.add_option("--dropout", command.network.dropout, "probability to drop")
+        ->check(real(0.0, 0.99));
+  }
+  add_run_options(app, settings);
+  if (!parse(app, argc, argv)) return std::nullopt;
+  finish(app, settings);
+  return command;
+}
+
+std::optional<CompareCommand> parse_compare_command(int argc, const char* const* argv) {
+  CompareCommand command;
+  Settings& settings = command.settings;
+  std::vector<std::string> all;
+  for (const System& system : systems()) all.emplace_back(system.name);
+  CLI::App app("Trains the systems of the study and reports them beside the published numbers.");
+  app.option_defaults()->always_capture_default();
+  app.add_option("--systems", command.systems, "some of " + CLI::detail::join(all, ", "))
+      ->delimiter(',')
+      ->type_name("NAME,...")
+      ->default_str("all");
+  app.add_flag_callback(
+      "--quick", [&] { command.fallback = Fallback::synthetic; },
+      fmt::format(
+          "a look in minutes: --epochs {} --limit {} unless given, and drawn garments where "
+          "there is neither data set nor network",
+          kQuickEpochs, kQuickImages));
+  app.add_flag_callback(
+      "--report-only", [&] { command.task = CompareTask::report_only; },
+      "train nothing: report the runs found in the folder of --out");
+  add_training_options(app, settings.training);
+  add_run_options(app, settings);
+  if (!parse(app, argc, argv)) return std::nullopt;
+  finish(app, settings);
+  if (command.fallback == Fallback::synthetic) {
+    if (app.count("--epochs") == 0) settings.training.epochs = kQuickEpochs;
+    if (app.count("--limit") == 0) settings.limit = kQuickImages;
+  }
+  for (const std::string& system : command.systems) {
+    if (studied(system) == nullptr) {
+      throw UsageError(fmt::format("--systems: expected some of {}, got '{}'",
+                                   CLI::detail::join(all, ", "), system));
+    }
+  }
+  std::erase_if(all, [&](const std::string& system) {
+    return !command.systems.empty() &&
+           std::ranges::find(command.systems, system) == command.systems.end();
+  });
+  command.systems = all;
+  return command;
+}
+
+}  // namespace drape

@@ -1,0 +1,70 @@
+// What the programs can be told on the command line, checked before anything is done.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/check.h"
+#include "core/tensor.h"
+#include "models/build.h"
+#include "optim/trainer.h"
+
+namespace drape {
+
+/// A command line that makes no sense; what() is one line.
+class UsageError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// held_out: a twelfth of the training images validates, and the test images are looked at once, at
+/// the end. published: all training images train, and the test images validate; it selects on the
+/// test set.
+enum class Protocol { held_out, published };
+std::string_view name(Protocol protocol);
+
+enum class DataSource { files, synthetic };
+enum class Verbosity { progress, quiet };
+
+/// What all programs share.
+struct Settings {
+  TrainerOptions training;  // its seed is that of the first run
+  Protocol protocol = Protocol::held_out;
+  int seeds = 1;
+  int threads = 0;               // 0: as many as there are cores
+  std::optional<Device> device;  // none: cuda where it works, else cpu
+  DataSource source = DataSource::files;
+  std::optional<std::filesystem::path> data;  // none: where find_fashion_mnist looks
+  std::int64_t limit = 0;                     // images to train with; 0: all
+  std::filesystem::path out = "out";
+  Verbosity verbosity = Verbosity::progress;
+};
+
+/// What a program that trains one network is told.
+struct TrainingCommand {
+  Settings settings{};
+  NetworkOptions network;
+};
+
+/// What compare is told.
+enum class CompareTask { train, report_only };
+enum class Fallback { none, synthetic };
+struct CompareCommand {
+  Settings settings{};
+  std::vector<std::string> systems;    // in the order of the study
+  Fallback fallback = Fallback::none;  // when there is neither data set nor network
+  CompareTask task = CompareTask::train;
+};
+
+/// Parses the arguments of a program. None if they asked for help, which is then on stdout. Throws
+/// a UsageError naming the option and what it expects.
+std::optional<TrainingCommand> parse_training_command(int argc, const char* const* argv,
+                                                      Architecture architecture,
+                                                      const std::string& description);
+std::optional<CompareCommand> parse_compare_command(int argc, const char* const* argv);
+
+}  // namespace drape

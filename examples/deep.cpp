@@ -1,0 +1,10 @@
+// Deep CNN: the standard CNN with twice as many convolutions.
+//   build/release/bin/deep --protocol published
+// Published: 91.94 % best validation accuracy at epoch 11.
+#include "examples/program.h"
+
+int main(int argc, char** argv) {
+  return drape::training_program(
+      argc, argv, drape::Architecture::deep,
+      "Deep CNN on Fashion-MNIST: four convolutions, two linear layers.");
+}

@@ -1,0 +1,148 @@
+#include "examples/experiment.h"
+
+#include <algorithm>
+#include <numeric>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "core/checkpoint.h"
+#include "data/split.h"
+#include "examples/machine.h"
+
+namespace drape {
+namespace {
+
+constexpr std::int64_t kHeldOutShare = 12;  // one in so many training images validates
+
+Tensor store_images(const LabelledImages& images, std::int64_t count, Device device) {
+  const auto bytes = static_cast<std::size_t>(count * images.height * images.width);
+  return Tensor::from(Shape{count, images.height, images.width, 1},
+                      std::span(images.pixels).first(bytes), device);
+}
+
+Tensor store_labels(const LabelledImages& images, std::int64_t count, Device device) {
+  return Tensor::from(Shape{count}, std::span(images.labels).first(static_cast<std::size_t>(count)),
+                      device);
+}
+
+std::vector<std::int32_t> all_of(const Tensor& labels) {
+  std::vector<std::int32_t> indices(static_cast<std::size_t>(labels.size()));
+  std::iota(indices.begin(), indices.end(), 0);
+  return indices;
+}
+
+RunResult describe(const Experiment& experiment, const StoredData& data, Sequential& model) {
+  const Shape& stored = data.train_images.shape();
+  RunResult run;
+  run.system = experiment.system;
+  run.protocol = name(experiment.protocol);
+  run.seed = experiment.training.seed;
+  run.device = name(data.train_images.device());
+  run.parameters = model.parameter_count();
+  run.multiply_adds_per_image = model.multiply_adds({1, stored[1], stored[2], stored[3]});
+  run.synthetic = !data.official;
+  run.stop_reason = "unfinished";
+  return run;
+}
+
+// Writes the run down after every epoch.
+class RunWriter : public Observer {
+ public:
+  RunWriter(RunResult run, std::filesystem::path folder, Module& model)
+      : run_(std::move(run)), folder_(std::move(folder)), model_(model) {}
+
+  void on_epoch_end(const History& history, Standing standing) override {
+    run_.history = history;
+    run_.epochs_run = history.back().epoch;
+    if (standing == Standing::best) {
+      run_.best_epoch = history.back().epoch;
+      run_.best_validation_accuracy = history.back().validation_accuracy;
+      write_weights();
+    }
+    double seconds = 0.0;
+    for (const EpochRecord& record : history) seconds += record.seconds;
+    run_.seconds_per_epoch = seconds / static_cast<double>(history.size());
+    run_.peak_memory_bytes = peak_memory_bytes();
+    write_run(run_, folder_);
+  }
+
+  const RunResult& run() const { return run_; }
+
+ private:
+  void write_weights() {
+    Weights weights;
+    weights.metadata = {{"system", run_.system},
+                        {"protocol", run_.protocol},
+                        {"seed", std::to_string(run_.seed)},
+                        {"epoch", std::to_string(run_.best_epoch)}};
+    for (const NamedTensor& entry : model_.state())
+      weights.tensors.emplace_back(entry.name, entry.tensor);
+    save_weights(folder_ / "weights.safetensors", weights);
+  }
+
+  RunResult run_;
+  std::filesystem::path folder_;
+  Module& model_;
+};
+
+}  // namespace
+
+StoredData store(const DataSet& data, std::int64_t limit, Device device) {
+  const std::int64_t count = limit == 0 ? data.train.size() : std::min(limit, data.train.size());
+  return {.train_images = store_images(data.train, count, device),
+          .train_labels = store_labels(data.train, count, device),
+          .test_images = store_images(data.test, data.test.size(), device),
+          .test_labels = store_labels(data.test, data.test.size(), device),
+          .official = data.official,
+          .whole = count == data.train.size()};
+}
+
+Selection select_examples(const StoredData& data, Protocol protocol, std::uint64_t seed) {
+  const std::int64_t count = data.train_labels.size();
+  DRAPE_CHECK(count >= 2, "data: expected at least two training images, got {}", count);
+  const Examples test{data.test_images, data.test_labels, all_of(data.test_labels), kClasses};
+  Examples training{data.train_images, data.train_labels, {}, kClasses};
+  if (protocol == Protocol::published) {
+    training.indices = all_of(data.train_labels);
+    return {training, test, std::nullopt};
+  }
+  const std::vector<std::uint8_t> labels = data.train_labels.to_vector<std::uint8_t>();
+  Split split = stratified_split(labels, std::max<std::int64_t>(count / kHeldOutShare, 1), seed);
+  Examples validation = training;
+  training.indices = std::move(split.train);
+  validation.indices = std::move(split.validation);
+  return {training, validation, test};
+}
+
+Outcome run_experiment(const Experiment& experiment, const StoredData& data, Observer& progress,
+                       const std::atomic<bool>& interrupted) {
+  reset_peak_memory();
+  Sequential model = build_network(experiment.network);
+  Generator random(experiment.training.seed, Purpose::initialization);
+  model.initialize(random);
+  model.to(data.train_images.device());
+  const Selection selection = select_examples(data, experiment.protocol, experiment.training.seed);
+  RunWriter writer(describe(experiment, data, model), experiment.folder, model);
+  Observers observers({&writer, &progress});
+  const TrainResult trained = train(model, selection.training, selection.validation,
+                                    experiment.training, observers, interrupted);
+  Outcome outcome{trained.stop_reason, trained.divergence, std::nullopt};
+  if (trained.history.empty()) return outcome;
+  RunResult run = writer.run();
+  run.stop_reason = name(trained.stop_reason);
+  run.images_per_second = trained.images_per_second;
+  if (trained.stop_reason == StopReason::max_epochs ||
+      trained.stop_reason == StopReason::early_stopping) {
+    const Examples& judged = selection.test ? *selection.test : selection.validation;
+    const Evaluation evaluation = evaluate(model, judged, Loss::softmax_cross_entropy);
+    run.confusion = evaluation.confusion;
+    if (selection.test) run.test_accuracy = evaluation.accuracy;
+  }
+  run.peak_memory_bytes = peak_memory_bytes();
+  write_run(run, experiment.folder);
+  outcome.run = std::move(run);
+  return outcome;
+}
+
+}  // namespace drape

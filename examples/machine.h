@@ -1,0 +1,17 @@
+// What the machine is, and how much memory this process took of it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace drape {
+
+/// "AMD EPYC 9554, 16 cores, 128 GiB"; what is not known is left out.
+std::string describe_machine();
+
+/// The most memory that was resident since the last reset_peak_memory(), or since the start where
+/// the system cannot reset it (only Linux can); 0 if it does not tell.
+std::int64_t peak_memory_bytes();
+void reset_peak_memory();
+
+}  // namespace drape

@@ -1,0 +1,173 @@
+#include "examples/program.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+
+#include "core/file.h"
+#include "data/synthetic.h"
+#include "examples/interruption.h"
+#include "examples/report/text.h"
+#include "kernels/parallel.h"
+
+namespace drape {
+namespace {
+
+constexpr std::uint64_t kSyntheticSeed = 0;
+constexpr std::int64_t kSyntheticTrain = 60'000, kTrainPerTest = 6;  // as in Fashion-MNIST
+
+std::string one_line(std::string text) {
+  std::ranges::replace(text, '\n', ' ');
+  return text;
+}
+
+// Finds out before training what would otherwise end it: a folder that cannot be written.
+void check_writable(const std::filesystem::path& folder) {
+  make_folder(folder);
+  const std::filesystem::path probe = folder / ".probe";
+  write_file_atomically(probe, "");
+  std::filesystem::remove(probe);
+}
+
+Device choose_device(std::optional<Device> wanted) {
+  if (wanted == Device::cpu) return Device::cpu;
+  try {
+    Tensor::zeros(Shape{1}, DType::f32, Device::cuda);
+    return Device::cuda;
+  } catch (const Error&) {
+    if (wanted) throw;
+    return Device::cpu;
+  }
+}
+
+DataSet draw_garments(std::int64_t limit) {
+  const std::int64_t train = limit == 0 ? kSyntheticTrain : std::min(limit, kSyntheticTrain);
+  return synthetic_garments(kSyntheticSeed, train,
+                            std::max<std::int64_t>(train / kTrainPerTest, 1));
+}
+
+DataSet load_data(const Settings& settings, Fallback fallback) {
+  if (settings.source == DataSource::synthetic) return draw_garments(settings.limit);
+  if (const auto folder = find_fashion_mnist(settings.data)) return load_fashion_mnist(*folder);
+  if (fallback == Fallback::none) return find_or_download_fashion_mnist(settings.data);
+  try {
+    return find_or_download_fashion_mnist(settings.data);
+  } catch (const Error&) {
+    fmt::print(stderr, "no data set and no network: training with drawn garments instead\n");
+    return draw_garments(settings.limit);
+  }
+}
+
+std::string describe(const Experiment& experiment, const StoredData& data) {
+  return fmt::format(
+      "{}, seed {}: {} training images of {}, {} protocol, {}, {} threads", experiment.system,
+      experiment.training.seed, grouped_digits(data.train_labels.size()),
+      data.official ? "Fashion-MNIST" : "another data set", name(experiment.protocol),
+      name(data.train_labels.device()), kernels::thread_count());
+}
+
+std::string describe(const RunResult& run, const StoredData& data) {
+  std::string text =
+      fmt::format("{}, seed {}: best validation accuracy {} % at epoch {}", run.system, run.seed,
+                  percent(run.best_validation_accuracy), run.best_epoch);
+  const System* system = studied(run.system);
+  if (system != nullptr && data.official && data.whole) {
+    text += fmt::format(" (published: {} % at epoch {})", percent(system->published_accuracy),
+                        system->published_epoch);
+  }
+  if (run.test_accuracy) text += fmt::format(", test accuracy {} %", percent(*run.test_accuracy));
+  return text + fmt::format(", {} after {} epochs", run.stop_reason, run.epochs_run);
+}
+
+}  // namespace
+
+int guarded(const char* program, const std::function<int()>& body) {
+  const std::string who = std::filesystem::path(program).filename().string();
+  try {
+    return body();
+  } catch (const UsageError& error) {
+    fmt::print(stderr, "{}: {}\n", who, one_line(error.what()));
+    return 2;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}: {}\n", who, one_line(error.what()));
+    return 1;
+  }
+}
+
+int training_program(int argc, char** argv, Architecture architecture,
+                     const std::string& description) {
+  return guarded(argv[0], [&] {
+    const auto command = parse_training_command(argc, argv, architecture, description);
+    if (!command) return 0;
+    const double mixup_alpha = command->settings.training.mixup_alpha;
+    const std::string system = system_name(command->network, mixup_alpha);
+    Runner runner(command->settings, {system});
+    runner.run(system, command->network, mixup_alpha);
+    return runner.exit_code();
+  });
+}
+
+std::filesystem::path run_folder(const std::filesystem::path& out, const std::string& system,
+                                 std::uint64_t seed) {
+  return out / system / fmt::format("seed{}", seed);
+}
+
+Runner::Runner(const Settings& settings, const std::vector<std::string>& systems, Fallback fallback)
+    : settings_(settings), interrupted_(&catch_interrupt()) {
+  for (const std::string& system : systems) {
+    for (int i = 0; i < settings.seeds; ++i)
+      check_writable(run_folder(settings.out, system, settings.training.seed + i));
+  }
+  if (settings.threads > 0) kernels::set_thread_count(settings.threads);
+  const Device device = choose_device(settings.device);
+  data_ = store(load_data(settings, fallback), settings.limit, device);
+}
+
+void Runner::run(const std::string& system, const NetworkOptions& network, double mixup_alpha,
+                 const std::function<void()>& after_run) {
+  for (int i = 0; i < settings_.seeds && !*interrupted_; ++i) {
+    Experiment experiment{system, network, settings_.training, settings_.protocol, {}};
+    experiment.training.seed += static_cast<std::uint64_t>(i);
+    experiment.training.mixup_alpha = mixup_alpha;
+    experiment.folder = run_folder(settings_.out, system, experiment.training.seed);
+    const std::size_t before = results_.size();
+    run_seed(experiment);
+    if (results_.size() > before) after_run();
+  }
+}
+
+void Runner::run_seed(const Experiment& experiment) {
+  Observer silent;
+  ProgressReport report(
+      stderr, isatty(STDERR_FILENO) ? ProgressReport::Style::bar : ProgressReport::Style::lines);
+  const bool quiet = settings_.verbosity == Verbosity::quiet;
+  if (!quiet) fmt::print(stderr, "{}\n", describe(experiment, data_));
+  const Outcome outcome = run_experiment(experiment, data_, quiet ? silent : report, *interrupted_);
+  say(outcome, experiment);
+  if (outcome.stop_reason == StopReason::diverged) health_ = Health::diverged;
+  if (outcome.run) results_.push_back(*outcome.run);
+}
+
+void Runner::say(const Outcome& outcome, const Experiment& experiment) const {
+  if (outcome.run && settings_.verbosity == Verbosity::progress) {
+    fmt::print("{}\n", describe(*outcome.run, data_));
+    std::fflush(stdout);
+  }
+  const std::string where = outcome.run
+                                ? fmt::format("the best weights and the results so far are in '{}'",
+                                              experiment.folder.string())
+                                : "no epoch was finished, nothing was written";
+  if (outcome.stop_reason == StopReason::interrupted)
+    fmt::print(stderr, "{}: interrupted; {}\n", experiment.system, where);
+  if (outcome.stop_reason == StopReason::diverged)
+    fmt::print(stderr, "{}: {}; {}\n", experiment.system, outcome.divergence, where);
+}
+
+int Runner::exit_code() const {
+  if (*interrupted_) return kInterruptedExit;
+  return health_ == Health::sound ? 0 : 1;
+}
+
+}  // namespace drape

@@ -1,0 +1,57 @@
+// What the programs have in common: from the command line to the exit code.
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "examples/command_line.h"
+#include "examples/experiment.h"
+
+namespace drape {
+
+/// Calls body, which returns the exit code. An exception becomes one line on stderr and exit code
+/// 1, 2 for a UsageError.
+int guarded(const char* program, const std::function<int()>& body);
+
+/// The main function of a program that trains one network.
+int training_program(int argc, char** argv, Architecture architecture,
+                     const std::string& description);
+
+/// The folder of one run: out/system/seed7.
+std::filesystem::path run_folder(const std::filesystem::path& out, const std::string& system,
+                                 std::uint64_t seed);
+
+/// Runs experiments one after the other under the same settings.
+class Runner {
+ public:
+  /// Makes sure that the results of these systems can be written, sets the threads, chooses the
+  /// device, loads the data set, and takes over Ctrl-C. Error: whatever of this does not work.
+  Runner(const Settings& settings, const std::vector<std::string>& systems,
+         Fallback fallback = Fallback::none);
+
+  /// Trains one system with every seed, and calls `after_run` after every run that has a result.
+  /// Does nothing once Ctrl-C was pressed.
+  void run(
+      const std::string& system, const NetworkOptions& network, double mixup_alpha,
+      const std::function<void()>& after_run = [] {});
+
+  const std::vector<RunResult>& results() const { return results_; }
+
+  /// 0; 130 after Ctrl-C; else 1 if a run diverged.
+  int exit_code() const;
+
+ private:
+  void run_seed(const Experiment& experiment);
+  void say(const Outcome& outcome, const Experiment& experiment) const;
+
+  Settings settings_;
+  StoredData data_;
+  const std::atomic<bool>* interrupted_;
+  std::vector<RunResult> results_;
+  enum class Health { sound, diverged } health_ = Health::sound;
+};
+
+}  // namespace drape

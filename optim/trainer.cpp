@@ -1,0 +1,253 @@
+#include "optim/trainer.h"
+
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <exception>
+#include <memory>
+#include <optional>
+
+#include "data/mixup.h"
+#include "layers/losses.h"
+#include "optim/adam.h"
+#include "optim/sgd.h"
+
+namespace drape {
+namespace {
+
+// Seconds since it was made.
+class Stopwatch {
+ public:
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+// A copy of a model's best state, put back at the end, whatever the way out.
+class BestWeights {
+ public:
+  explicit BestWeights(Module& model) : state_(model.state()) {
+    for (const NamedTensor& entry : state_) best_.push_back(entry.tensor.clone());
+  }
+  BestWeights(const BestWeights&) = delete;
+  BestWeights& operator=(const BestWeights&) = delete;
+  ~BestWeights() {
+    try {
+      if (!restored_) restore();
+    } catch (const Error&) {  // a lost device: the exception on its way out tells why
+    }
+  }
+
+  void keep() {
+    for (std::size_t i = 0; i < state_.size(); ++i) best_[i].assign(state_[i].tensor);
+  }
+
+  void restore() {
+    for (std::size_t i = 0; i < state_.size(); ++i) state_[i].tensor.assign(best_[i]);
+    restored_ = true;
+  }
+
+ private:
+  std::vector<NamedTensor> state_;
+  std::vector<Tensor> best_;
+  bool restored_ = false;
+};
+
+std::unique_ptr<Optimizer> make_optimizer(Module& model, const TrainerOptions& options) {
+  switch (options.optimizer) {
+    case OptimizerKind::adam:
+      return std::make_unique<Adam>(model.parameters(),
+                                    AdamOptions{.weight_decay = options.weight_decay});
+    case OptimizerKind::adamw:
+      return std::make_unique<Adam>(
+          model.parameters(),
+          AdamOptions{.weight_decay = options.weight_decay, .decay = WeightDecay::decoupled});
+    case OptimizerKind::sgd:
+      return std::make_unique<Sgd>(
+          model.parameters(),
+          SgdOptions{.momentum = options.momentum, .weight_decay = options.weight_decay});
+  }
+  throw Error("train: expected a known optimizer");
+}
+
+// The name of the first tensor of the state that holds a NaN or an infinity; empty if none does.
+std::string first_not_finite(Module& model) {
+  for (const NamedTensor& entry : model.state()) {
+    for (const double value : entry.tensor.to(DType::f64).to_vector<double>())
+      if (!std::isfinite(value)) return entry.name;
+  }
+  return "";
+}
+
+class Training {
+ public:
+  Training(Module& model, const Examples& training, const Examples& validation,
+           const TrainerOptions& options, Observer& observer, const std::atomic<bool>& interrupted);
+
+  TrainResult run();
+
+ private:
+  // Each returns why the run has to end here, if it has to.
+  std::optional<StopReason> train_epoch(EpochRecord& record);
+  std::optional<StopReason> validate(EpochRecord& record);
+  std::optional<StopReason> finish_epoch(const EpochRecord& record, BestWeights& best);
+
+  // One step: its loss. The weights are as they were if that is not finite.
+  double step(std::span<const std::int32_t> indices, std::int64_t& correct);
+  std::optional<StopReason> diverged(double loss, const std::string& where);
+
+  Module& model_;
+  const Examples &training_, &validation_;
+  const TrainerOptions options_;
+  Observer& observer_;
+  const std::atomic<bool>& interrupted_;
+
+  const MixUp mixup_;
+  const Loss loss_;
+  const DType dtype_;
+  const std::unique_ptr<Optimizer> optimizer_;
+  EarlyStopping stopping_;
+  Generator shuffle_, dropout_, mixing_;
+  Schedule schedule_;
+  std::int64_t steps_ = 0;  // taken so far
+  std::int64_t images_ = 0;
+  double training_seconds_ = 0.0;
+  TrainResult result_;
+};
+
+Training::Training(Module& model, const Examples& training, const Examples& validation,
+                   const TrainerOptions& options, Observer& observer,
+                   const std::atomic<bool>& interrupted)
+    : model_(model),
+      training_(training),
+      validation_(validation),
+      options_(options),
+      observer_(observer),
+      interrupted_(interrupted),
+      mixup_(options.mixup_alpha),
+      loss_(mixup_.on() ? Loss::binary_cross_entropy : Loss::softmax_cross_entropy),
+      dtype_(compute_type(model)),
+      optimizer_(make_optimizer(model, options)),
+      stopping_(options.early_stopping),
+      shuffle_(options.seed, Purpose::shuffle),
+      dropout_(options.seed, Purpose::dropout),
+      mixing_(options.seed, Purpose::mixup) {
+  DRAPE_CHECK(options.epochs >= 1, "train: expected epochs >= 1, got {}", options.epochs);
+  DRAPE_CHECK(options.batch >= 1, "train: expected batch >= 1, got {}", options.batch);
+  DRAPE_CHECK(std::isfinite(options.learning_rate) && options.learning_rate > 0.0,
+              "train: expected a finite learning rate > 0, got {}", options.learning_rate);
+  DRAPE_CHECK(training.size() > 0 && validation.size() > 0,
+              "train: expected examples to train and to validate with, got {} and {}",
+              training.size(), validation.size());
+  schedule_ = {.kind = options.schedule,
+               .base = options.learning_rate,
+               .epochs = options.epochs,
+               .steps_per_epoch = Batches(training.indices, options.batch).size()};
+}
+
+TrainResult Training::run() {
+  const Stopwatch watch;
+  BestWeights best(model_);
+  observer_.on_begin({.epochs = options_.epochs, .images_per_epoch = training_.size()});
+  for (int epoch = 1; epoch <= options_.epochs; ++epoch) {
+    const Stopwatch epoch_watch;
+    EpochRecord record{.epoch = epoch, .learning_rate = schedule_.at(steps_)};
+    std::optional<StopReason> reason = train_epoch(record);
+    if (!reason) reason = validate(record);
+    record.seconds = epoch_watch.seconds();
+    if (!reason) reason = finish_epoch(record, best);
+    if (reason) {
+      result_.stop_reason = *reason;
+      break;
+    }
+  }
+  best.restore();
+  result_.best_epoch = stopping_.best_epoch();
+  result_.images_per_second = static_cast<double>(images_) / std::max(training_seconds_, 1e-9);
+  result_.seconds = watch.seconds();
+  return result_;
+}
+
+std::optional<StopReason> Training::train_epoch(EpochRecord& record) {
+  const Stopwatch watch;
+  const Batches batches(training_.indices, options_.batch, &shuffle_);
+  double loss_sum = 0.0;
+  std::int64_t correct = 0, images = 0;
+  for (std::int64_t i = 0; i < batches.size(); ++i) {
+    if (interrupted_.load(std::memory_order_relaxed)) return StopReason::interrupted;
+    const auto rows = static_cast<std::int64_t>(batches[i].size());
+    const double loss = step(batches[i], correct);
+    if (const auto reason = diverged(loss, fmt::format("step {}", i + 1))) return reason;
+    loss_sum += loss * static_cast<double>(rows);
+    images += rows;
+    record.train_loss = loss_sum / static_cast<double>(images);
+    record.train_accuracy = static_cast<double>(correct) / static_cast<double>(images);
+    observer_.on_step(
+        {record.epoch, images, record.train_loss, record.train_accuracy, watch.seconds()});
+  }
+  images_ += images;
+  training_seconds_ += watch.seconds();
+  return std::nullopt;
+}
+
+double Training::step(std::span<const std::int32_t> indices, std::int64_t& correct) {
+  const auto rows = static_cast<std::int64_t>(indices.size());
+  const Batch batch = gather_batch(training_.images, training_.labels, indices, training_.classes,
+                                   mixup_.draw(mixing_, rows), dtype_);
+  Pass pass = Pass::train(dropout_);
+  const Tensor logits = model_.forward(batch.x, pass);
+  const Tensor loss = loss_of(loss_, logits, batch.targets);
+  const double value = loss.item();
+  if (!std::isfinite(value)) return value;
+  correct += count_correct(logits, batch.labels);
+  backward(loss);
+  optimizer_->step(schedule_.at(steps_++));
+  optimizer_->clear_grads();
+  return value;
+}
+
+std::optional<StopReason> Training::validate(EpochRecord& record) {
+  const Evaluation evaluation = evaluate(model_, validation_, loss_);
+  record.validation_loss = evaluation.loss;
+  record.validation_accuracy = evaluation.accuracy;
+  return diverged(evaluation.loss, "validation");
+}
+
+std::optional<StopReason> Training::diverged(double loss, const std::string& where) {
+  if (std::isfinite(loss)) return std::nullopt;
+  const std::string culprit = first_not_finite(model_);
+  result_.divergence = fmt::format(
+      "train: expected a finite loss, got {} in epoch {}, {}; {}", loss, result_.history.size() + 1,
+      where, culprit.empty() ? "all weights are finite" : "not finite: " + culprit);
+  return StopReason::diverged;
+}
+
+std::optional<StopReason> Training::finish_epoch(const EpochRecord& record, BestWeights& best) {
+  result_.history.push_back(record);
+  const double value = monitored(record, options_.early_stopping.monitor);
+  const EarlyStopping::Verdict verdict = stopping_.update(record.epoch, value);
+  const bool improved = verdict == EarlyStopping::Verdict::improved;
+  if (improved) best.keep();
+  observer_.on_epoch_end(result_.history, improved ? Standing::best : Standing::not_best);
+  if (verdict == EarlyStopping::Verdict::stop) return StopReason::early_stopping;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string_view name(StopReason reason) {
+  constexpr std::array<std::string_view, 4> kNames{"max_epochs", "early_stopping", "interrupted",
+                                                   "diverged"};
+  return kNames[static_cast<std::size_t>(reason)];
+}
+
+TrainResult train(Module& model, const Examples& training, const Examples& validation,
+                  const TrainerOptions& options, Observer& observer,
+                  const std::atomic<bool>& interrupted) {
+  return Training(model, training, validation, options, observer, interrupted).run();
+}
+
+}  // namespace drape

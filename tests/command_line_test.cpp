@@ -1,0 +1,336 @@
+// The programs as a user meets them: exit codes, one-line messages, files.
+#include "examples/command_line.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/checkpoint.h"
+#include "examples/interruption.h"
+#include "examples/run_result.h"
+#include "tests/catch.h"
+#include "tests/data_helpers.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using drape::tests::ScopedVariable;
+using drape::tests::TemporaryFolder;
+
+std::string content(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+struct Ended {
+  int exit_code;
+  std::string out, err;
+};
+
+// Runs a program with arguments as a shell splits them.
+Ended run(const std::string& command) {
+  const TemporaryFolder folder;
+  const int status = std::system((DRAPE_BIN_DIR "/" + command + " > " + (folder / "out").string() +
+                                  " 2> " + (folder / "err").string())
+                                     .c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, content(folder / "out"),
+          content(folder / "err")};
+}
+
+std::ptrdiff_t lines(const std::string& text) {
+  return std::ranges::count(text, '\n');
+}
+
+// A process that is killed, if it still runs, at the end.
+class Process {
+ public:
+  explicit Process(const std::vector<std::string>& command) {
+    std::vector<char*> arguments;
+    for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    id_ = ::fork();
+    if (id_ == 0) {
+      ::execv(arguments[0], arguments.data());
+      ::_exit(127);
+    }
+  }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+  ~Process() {
+    if (id_ <= 0) return;
+    ::kill(id_, SIGKILL);
+    ::waitpid(id_, nullptr, 0);
+  }
+
+  void interrupt() const { ::kill(id_, SIGINT); }
+
+  // The exit code once it has ended.
+  int wait() {
+    int status = 0;
+    ::waitpid(id_, &status, 0);
+    id_ = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+
+ private:
+  pid_t id_ = 0;
+};
+
+const std::string kSmall = " --synthetic --limit 120 --epochs 1 ";
+
+}  // namespace
+
+TEST_CASE("bad usage ends with exit code 2 and one line that names the option") {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"standard --no-such-option", "--no-such-option"},
+      {"standard --batch 0", "--batch: expected a whole number 1 ... 1000000, got '0'"},
+      {"standard --epochs 0", "--epochs: expected"},
+      {"standard --epochs 1.5", "got '1.5'"},
+      {"standard --epochs", "--epochs"},
+      {"standard --lr -1", "--lr: expected a number above 0, up to 1000000, got '-1'"},
+      {"standard --lr 0", "--lr: expected"},
+      {"standard --lr nan", "--lr: expected"},
+      {"standard --lr inf", "--lr: expected"},
+      {"standard --optimizer lamb", "--optimizer: expected one of adam, adamw, sgd, got 'lamb'"},
+      {"standard --schedule linear", "--schedule: expected one of"},
+      {"standard --patience -1", "--patience: expected"},
+      {"standard --min-delta x", "--min-delta: expected"},
+      {"standard --protocol both", "--protocol: expected one of held_out, published"},
+      {"standard --seed -1", "--seed: expected"},
+      {"standard --seeds 0", "--seeds: expected"},
+      {"standard --threads 5000", "--threads: expected"},
+      {"standard --device tpu", "--device: expected one of auto, cpu, cuda, got 'tpu'"},
+      {"standard --limit -5", "--limit: expected"},
+      {"standard --synthetic --data x", "--synthetic excludes --data"},
+      {"standard --mixup -0.5", "--mixup: expected"},
+      {"standard --dilation 2", "--dilation"},
+      {"dilated --dilation 0", "--dilation: expected"},
+      {"enhanced --dropout 1", "--dropout: expected a number 0 ... 0.99, got '1'"},
+      {"compare --systems standard,resnet", "got 'resnet'"},
+      {"compare --mixup 1", "--mixup"},
+      {"deep surplus", "surplus"},
+  };
+  for (const auto& [command, expected] : cases) {
+    CAPTURE(command);
+    const Ended ended = run(command);
+    CHECK(ended.exit_code == 2);
+    CHECK(lines(ended.err) == 1);
+    CHECK_THAT(ended.err, ContainsSubstring(expected));
+    CHECK(ended.err.starts_with(command.substr(0, command.find(' ')) + ": "));
+    CHECK(ended.out.empty());
+  }
+}
+
+TEST_CASE("help shows every option with its default") {
+  for (const char* program : {"standard", "deep", "dilated", "deformable", "enhanced", "compare"}) {
+    CAPTURE(program);
+    const Ended ended = run(program + std::string(" --help"));
+    CHECK(ended.exit_code == 0);
+    CHECK(ended.err.empty());
+    for (const char* text : {"--epochs INT=30", "--batch INT=64", "--lr FLOAT=0.001",
+                             "{adam,adamw,sgd}=adam", "{constant,step,cosine,one_cycle}=constant",
+                             "--patience INT=5", "{held_out,published}=held_out", "--seed UINT=0",
+                             "--seeds INT=1", "{auto,cpu,cuda}=auto", "--out DIR=out"}) {
+      CHECK_THAT(ended.out, ContainsSubstring(text));
+    }
+  }
+  CHECK_THAT(run("dilated --help").out, ContainsSubstring("--dilation INT=2"));
+  CHECK_THAT(run("enhanced --help").out, ContainsSubstring("--dropout FLOAT=0.3"));
+  CHECK_THAT(run("deformable --help").out, ContainsSubstring("--mixup ALPHA=0"));
+}
+
+TEST_CASE("options mean what they say") {
+  const auto parsed = [](std::vector<const char*> words) {
+    words.insert(words.begin(), "program");
+    return *drape::parse_training_command(static_cast<int>(words.size()), words.data(),
+                                          drape::Architecture::enhanced, "");
+  };
+  const drape::TrainingCommand command =
+      parsed({"--epochs",    "7",       "--batch",    "3",         "--lr",       "0.5",
+              "--optimizer", "sgd",     "--schedule", "one_cycle", "--patience", "2",
+              "--min-delta", "0.25",    "--protocol", "published", "--seed",     "9",
+              "--seeds",     "4",       "--threads",  "2",         "--device",   "cpu",
+              "--data",      "d",       "--limit",    "11",        "--out",      "o",
+              "--quiet",     "--mixup", "0.5",        "--dropout", "0.5"});
+  const drape::Settings& settings = command.settings;
+  CHECK(settings.training.epochs == 7);
+  CHECK(settings.training.batch == 3);
+  CHECK(settings.training.learning_rate == 0.5);
+  CHECK(settings.training.optimizer == drape::OptimizerKind::sgd);
+  CHECK(settings.training.schedule == drape::ScheduleKind::one_cycle);
+  CHECK(settings.training.early_stopping.patience == 2);
+  CHECK(settings.training.early_stopping.min_delta == 0.25);
+  CHECK(settings.training.mixup_alpha == 0.5);
+  CHECK(settings.training.seed == 9);
+  CHECK(settings.protocol == drape::Protocol::published);
+  CHECK(settings.seeds == 4);
+  CHECK(settings.threads == 2);
+  CHECK(settings.device == drape::Device::cpu);
+  CHECK(settings.data == fs::path("d"));
+  CHECK(settings.limit == 11);
+  CHECK(settings.out == fs::path("o"));
+  CHECK(settings.verbosity == drape::Verbosity::quiet);
+  CHECK(command.network.dropout == 0.5);
+
+  CHECK(parsed({}).settings.training.weight_decay == 0.0);
+  CHECK(parsed({"--optimizer", "adamw"}).settings.training.weight_decay == 0.01);
+  CHECK(parsed({"--optimizer", "adamw", "--weight-decay", "0"}).settings.training.weight_decay ==
+        0.0);
+  CHECK_FALSE(parsed({}).settings.device);
+}
+
+TEST_CASE("a quick comparison is short unless told otherwise") {
+  const auto parsed = [](std::vector<const char*> words) {
+    words.insert(words.begin(), "compare");
+    return *drape::parse_compare_command(static_cast<int>(words.size()), words.data());
+  };
+  CHECK(parsed({}).systems.size() == 8);
+  CHECK(parsed({}).settings.limit == 0);
+  CHECK(parsed({"--quick"}).settings.training.epochs == 2);
+  CHECK(parsed({"--quick"}).settings.limit == 6000);
+  CHECK(parsed({"--quick", "--epochs", "9", "--limit", "0"}).settings.training.epochs == 9);
+  CHECK(parsed({"--quick", "--epochs", "9", "--limit", "0"}).settings.limit == 0);
+  CHECK(parsed({"--systems", "enhanced,standard"}).systems ==
+        std::vector<std::string>{"standard", "enhanced"});
+}
+
+TEST_CASE("what the machine cannot do ends with exit code 1 and one line, before training") {
+  const TemporaryFolder folder;
+  std::ofstream(folder / "file") << "not a folder";
+  const std::string out = " --out " + (folder / "out").string();
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"standard --data " + (folder / "nowhere").string() + out, "nowhere"},
+      {"standard --synthetic --out " + (folder / "file/out").string(), "file/out"},
+      {"compare --report-only --out " + (folder / "nowhere").string(), "nowhere"},
+  };
+  for (const auto& [command, expected] : cases) {
+    CAPTURE(command);
+    const Ended ended = run(command);
+    CHECK(ended.exit_code == 1);
+    CHECK(lines(ended.err) == 1);
+    CHECK_THAT(ended.err, ContainsSubstring(expected));
+    CHECK(ended.out.empty());
+  }
+}
+
+TEST_CASE("a training program writes its result, and the same one again for the same seed") {
+  const TemporaryFolder folder;
+  const auto train = [&](const std::string& out, const std::string& options) {
+    const Ended ended =
+        run("standard --quiet" + kSmall + options + " --out " + (folder / out).string());
+    CHECK(ended.exit_code == 0);
+    CHECK(ended.out.empty());
+    CHECK(ended.err.empty());
+    return content(folder / out / "standard/seed3/weights.safetensors");
+  };
+  const std::string weights = train("a", "--seed 3");
+  CHECK(weights.size() > 421'642 * 4);
+  CHECK(train("b", "--seed 3 --threads 1") == weights);
+  CHECK(train("c", "--seed 2 --seeds 2") == weights);
+  const drape::RunResult run = drape::read_run(folder / "a/standard/seed3");
+  CHECK(run.seed == 3);
+  CHECK(run.test_accuracy);
+  CHECK(run.history.size() == 1);
+  CHECK(drape::read_run(folder / "c/standard/seed2").history != run.history);
+}
+
+TEST_CASE("a system goes by the name that its options make") {
+  const TemporaryFolder folder;
+  const std::string out = " --quiet --out " + folder.path().string();
+  CHECK(run("dilated --dilation 10" + kSmall + out).exit_code == 0);
+  CHECK(fs::exists(folder / "dilated10/seed0/result.json"));
+  CHECK(run("standard --mixup 1" + kSmall + out).exit_code == 0);
+  CHECK(fs::exists(folder / "standard_mixup/seed0/result.json"));
+}
+
+TEST_CASE("a variation of a system is trained and written under a name of its own") {
+  const TemporaryFolder folder;
+  const std::string out = " --quiet --out " + folder.path().string();
+  CHECK(run("dilated --dilation 5" + kSmall + out).exit_code == 0);
+  CHECK(drape::read_run(folder / "dilated5/seed0").system == "dilated5");
+}
+
+TEST_CASE("a loss that is not finite ends a program with exit code 1 and one line") {
+  const TemporaryFolder folder;
+  const Ended ended = run("standard --quiet --optimizer sgd --lr 1e6 --batch 8" + kSmall +
+                          " --out " + folder.path().string());
+  CHECK(ended.exit_code == 1);
+  CHECK(lines(ended.err) == 1);
+  CHECK_THAT(ended.err, ContainsSubstring("expected a finite loss"));
+  CHECK_THAT(ended.err, ContainsSubstring("epoch 1, step "));
+  CHECK_FALSE(fs::exists(folder / "standard/seed0/result.json"));
+}
+
+TEST_CASE("Ctrl-C saves the best weights and the result, and ends with exit code 130") {
+  const TemporaryFolder folder;
+  Process program({DRAPE_BIN_DIR "/standard", "--synthetic", "--limit", "240", "--epochs", "100000",
+                   "--patience", "0", "--quiet", "--out", folder.path().string()});
+  const fs::path result = folder / "standard/seed0/result.json";
+  for (int i = 0; i < 2000 && !fs::exists(result); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  REQUIRE(fs::exists(result));
+  program.interrupt();
+  CHECK(program.wait() == 130);
+  const drape::RunResult run = drape::read_run(folder / "standard/seed0");
+  CHECK(run.stop_reason == "interrupted");
+  CHECK_FALSE(run.test_accuracy);
+  const drape::Weights weights = drape::load_weights(folder / "standard/seed0/weights.safetensors");
+  CHECK(weights.metadata.at("epoch") == std::to_string(run.best_epoch));
+  for (const auto& entry : fs::directory_iterator(folder / "standard/seed0"))
+    CHECK(entry.path().string().find(".tmp") == std::string::npos);
+}
+
+TEST_CASE("the first Ctrl-C raises a flag, the second is the system's again") {
+  struct sigaction before = {}, after = {};
+  ::sigaction(SIGINT, nullptr, &before);
+  const std::atomic<bool>& interrupted = drape::catch_interrupt();
+  ::raise(SIGINT);
+  CHECK(interrupted);
+  ::sigaction(SIGINT, &before, &after);
+  CHECK(after.sa_handler == SIG_DFL);
+}
+
+TEST_CASE("compare trains the systems asked for and reports them, now and later") {
+  const TemporaryFolder folder;
+  const std::string out = " --out " + folder.path().string();
+  const Ended ended = run("compare --systems deep,standard" + kSmall + out);
+  CHECK(ended.exit_code == 0);
+  CHECK_THAT(ended.out, ContainsSubstring("report.html"));
+  CHECK(ended.out.find("published") == std::string::npos);  // never beside synthetic data
+  for (const char* file : {"report.md", "report.html", "report.json", "deep/seed0/history.csv",
+                           "standard/seed0/weights.safetensors"}) {
+    CAPTURE(file);
+    CHECK(fs::exists(folder / file));
+  }
+  fs::remove(folder / "report.md");
+  CHECK(run("compare --report-only" + out).exit_code == 0);
+  CHECK_THAT(content(folder / "report.md"), ContainsSubstring("Deep CNN"));
+}
+
+TEST_CASE("a quick comparison without data and network draws its images and says so") {
+  const TemporaryFolder folder;
+  const ScopedVariable cache("XDG_CACHE_HOME", folder.path().string());
+  const ScopedVariable data("DRAPE_DATA", {});
+  const ScopedVariable proxy("http_proxy", "http://127.0.0.1:9");  // the discard port: no network
+  const ScopedVariable upper("HTTP_PROXY", "http://127.0.0.1:9");
+  const std::string options =
+      "--quiet --systems standard --epochs 1 --limit 60 --out " + (folder / "out").string();
+  const Ended quick = run("compare --quick " + options);
+  CHECK(quick.exit_code == 0);
+  CHECK(lines(quick.err) == 1);
+  CHECK_THAT(quick.err, ContainsSubstring("drawn garments instead"));
+  CHECK(drape::read_run(folder / "out/standard/seed0").synthetic);
+  const Ended full = run("compare " + options);
+  CHECK(full.exit_code == 1);
+  CHECK(lines(full.err) == 1);
+}

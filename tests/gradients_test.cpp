@@ -1,0 +1,158 @@
+// What must hold for every row of the op table, and that each checker catches what it is there for.
+#include "kernels/parallel.h"
+#include "layers/relu.h"
+#include "tests/catch.h"
+#include "tests/compare.h"
+#include "tests/op_table.h"
+
+namespace drape::tests {
+namespace {
+
+// Large enough that kernels cut their sums into several chunks.
+constexpr std::int64_t kManyTimes = 512;
+
+const Op& row(const std::string& name) {
+  for (const Op& op : op_table()) {
+    if (op.name == name) return op;
+  }
+  throw Error("op_table: expected a row " + name);
+}
+
+Differentiated run(const Op& op, DType dtype, std::int64_t times) {
+  const std::vector<Tensor> inputs = draw_inputs(op, dtype, times);
+  const Tensor dy = noise(op.function(inputs).shape(), {.seed = 5, .id = 0}, dtype);
+  return differentiate(op.function, inputs, dy);
+}
+
+// f32 against f64, y and gradients, relative to the largest element. A sum of a few hundred floats
+// of one size is off by up to that many times 2^-24 = 6e-8; seen are about ten.
+std::string parity_error(const Op& op) {
+  constexpr double kTolerance = 1e-5;
+  const Differentiated exact = run(op, DType::f64, 1), rounded = run(op, DType::f32, 1);
+  const auto error = [&](const std::string& what, const Tensor& a, const Tensor& b) {
+    const double worst = difference(a, b), bound = kTolerance * (largest(a) + 1e-3);
+    return worst <= bound ? std::string() : fmt::format("{}: off by {:.3g}, ", what, worst);
+  };
+  std::string errors = error("y", exact.y, rounded.y);
+  for (std::size_t i = 0; i < exact.grads.size(); ++i) {
+    errors += error(fmt::format("gradient {}", i), exact.grads[i], rounded.grads[i]);
+  }
+  return errors;
+}
+
+std::string bits_error(const Op& op, DType dtype) {
+  const int before = kernels::thread_count();
+  std::string errors;
+  kernels::set_thread_count(1);
+  const Differentiated one = run(op, dtype, kManyTimes);
+  for (const int threads : {2, 4}) {
+    kernels::set_thread_count(threads);
+    const Differentiated many = run(op, dtype, kManyTimes);
+    bool same = same_bits(one.y, many.y);
+    for (std::size_t i = 0; i < one.grads.size(); ++i) {
+      same = same && same_bits(one.grads[i], many.grads[i]);
+    }
+    if (!same) errors += fmt::format("other bits with {} threads, ", threads);
+  }
+  kernels::set_thread_count(before);
+  return errors;
+}
+
+std::int64_t storages_left_by(const Op& op) {
+  const std::int64_t before = live_storages();
+  run(op, DType::f32, 1);
+  return live_storages() - before;
+}
+
+// x * factor, with a backward that takes `wrong` of it in element `where`.
+Op wrong_gradient(double wrong, std::size_t where) {
+  return {"planted", {{{2, 3}}}, [=](std::span<const Tensor> in) {
+            return record(in[0].clone(), {in[0]}, [=](const Tensor& dy) -> Grads {
+              Tensor dx = dy.clone();
+              dx.data<double>()[where] *= wrong;
+              return {dx};
+            });
+          }};
+}
+
+}  // namespace
+
+TEST_CASE("every op's gradient equals finite differences", "[gradients]") {
+  for (const Op& op : op_table()) {
+    INFO(op.name);
+    CHECK(jacobian_error(op.function, draw_inputs(op, DType::f64)) == "");
+    CHECK(directional_error(op.function, draw_inputs(op, DType::f64), 11) == "");
+  }
+}
+
+TEST_CASE("the gradient checks catch a planted wrong derivative", "[gradients]") {
+  for (const double wrong : {-1.0, 0.0, 1.001, 2.0}) {
+    const Op op = wrong_gradient(wrong, 4);
+    INFO(wrong);
+    CHECK(jacobian_error(op.function, draw_inputs(op, DType::f64)) != "");
+    CHECK(directional_error(op.function, draw_inputs(op, DType::f64), 11) != "");
+  }
+  const Op right = wrong_gradient(1.0, 4);
+  CHECK(jacobian_error(right.function, draw_inputs(right, DType::f64)) == "");
+}
+
+TEST_CASE("the gradient check catches a gradient that does not arrive", "[gradients]") {
+  const Op op{"planted", {{{2, 3}}}, [](std::span<const Tensor> in) {
+                return record(in[0].clone(), {in[0]}, [](const Tensor&) { return Grads(1); });
+              }};
+  CHECK(jacobian_error(op.function, draw_inputs(op, DType::f64)) != "");
+}
+
+TEST_CASE("every op in f32 agrees with f64", "[gradients]") {
+  for (const Op& op : op_table()) {
+    INFO(op.name);
+    CHECK(parity_error(op) == "");
+  }
+}
+
+TEST_CASE("the parity check catches a planted rounding error", "[gradients]") {
+  const Op op{"planted", {{{2, 3}}}, [](std::span<const Tensor> in) {
+                Tensor y = in[0].clone();
+                if (y.dtype() == DType::f32) y.data<float>()[5] *= 1.0001f;
+                return record(y, {in[0]}, [](const Tensor& dy) -> Grads { return {dy}; });
+              }};
+  CHECK(parity_error(op) != "");
+}
+
+TEST_CASE("every op gives the same bits with any number of threads", "[gradients]") {
+  for (const Op& op : op_table()) {
+    INFO(op.name);
+    CHECK(bits_error(op, DType::f32) == "");
+  }
+}
+
+TEST_CASE("the check of bits catches an op that depends on the number of threads", "[gradients]") {
+  const Op op{"planted", {{{2, 3}}}, [](std::span<const Tensor> in) {
+                Tensor y = in[0].clone();
+                const auto threads = static_cast<float>(kernels::thread_count());
+                y.data<float>()[0] += threads * 1e-6f;
+                return record(y, {in[0]}, [](const Tensor& dy) -> Grads { return {dy}; });
+              }};
+  CHECK(bits_error(op, DType::f32) != "");
+}
+
+TEST_CASE("every op gives its storages back", "[gradients]") {
+  for (const Op& op : op_table()) {
+    INFO(op.name);
+    CHECK(storages_left_by(op) == 0);
+  }
+}
+
+TEST_CASE("the check of storages catches an op that keeps one", "[gradients]") {
+  std::vector<Tensor> kept;
+  const Op op{"planted", {{{2, 3}}}, [&](std::span<const Tensor> in) {
+                return relu(kept.emplace_back(relu(in[0])));
+              }};
+  CHECK(storages_left_by(op) > 0);
+}
+
+TEST_CASE("op table names are unique", "[gradients]") {
+  for (const Op& op : op_table()) CHECK(&row(op.name) == &op);
+}
+
+}  // namespace drape::tests

@@ -1,0 +1,130 @@
+#include "core/tensor.h"
+
+#include "kernels/memory.h"
+#include "tests/catch.h"
+#include "tests/compare.h"
+
+namespace drape::tests {
+
+TEST_CASE("a shape is its extents, and a scalar has one element", "[tensor]") {
+  const Shape shape{2, 3, 5};
+  CHECK(shape.rank() == 3);
+  CHECK(shape.size() == 30);
+  CHECK(shape[1] == 3);
+  CHECK(shape.to_string() == "[2,3,5]");
+  CHECK(Shape().rank() == 0);
+  CHECK(Shape().size() == 1);
+  CHECK(Shape().to_string() == "[]");
+  CHECK(Shape{2, 3} == Shape{2, 3});
+  CHECK_FALSE(Shape{2, 3} == Shape{3, 2});
+  CHECK_FALSE(Shape{2} == Shape{2, 1});
+}
+
+TEST_CASE("a shape refuses extents that are negative, too many or too large", "[tensor]") {
+  CHECK_THROWS_WITH((Shape{2, -1}), "shape: expected extents >= 0, got [2,-1]");
+  CHECK_THROWS_AS((Shape{1, 1, 1, 1, 1, 1, 1}), Error);
+  CHECK_THROWS_AS((Shape{1 << 30, 1 << 30}), Error);
+  CHECK_THROWS_AS((Shape{std::int64_t{1} << 62, 4, 1}), Error);
+}
+
+TEST_CASE("a tensor is made zero, full or from values", "[tensor]") {
+  CHECK(Tensor::zeros({3}).to_vector<float>() == std::vector<float>(3, 0.0f));
+  CHECK(Tensor::full({2}, 1.5, DType::f64).to_vector<double>() == std::vector<double>(2, 1.5));
+  const Tensor t = Tensor::from({2, 2}, std::vector<std::int32_t>{1, 2, 3, 4});
+  CHECK(t.dtype() == DType::i32);
+  CHECK(t.bytes() == 16);
+  CHECK(t.to_vector<std::int32_t>() == std::vector<std::int32_t>{1, 2, 3, 4});
+  CHECK_THROWS_WITH(Tensor::from({2, 2}, std::vector<float>(3)),
+                    "tensor: expected 4 values for shape [2,2], got 3");
+}
+
+TEST_CASE("copies of a handle share elements, clones do not", "[tensor]") {
+  Tensor t = Tensor::zeros({2});
+  const Tensor same = t, reshaped = t.reshape({1, 2}), copy = t.clone();
+  t.data<float>()[1] = 7.0f;
+  CHECK(same.data<float>()[1] == 7.0f);
+  CHECK(reshaped.data<float>()[1] == 7.0f);
+  CHECK(reshaped.shape() == Shape{1, 2});
+  CHECK(copy.data<float>()[1] == 0.0f);
+  CHECK_THROWS_WITH(t.reshape({3}), "reshape: expected a shape of 2 elements, got [3]");
+}
+
+TEST_CASE("elements are read as what they are", "[tensor]") {
+  const Tensor t = Tensor::zeros({2});
+  CHECK_THROWS_WITH(t.data<double>(), "tensor: expected elements of type f64, got f32");
+  CHECK_THROWS_AS(t.to_vector<std::uint8_t>(), Error);
+  CHECK_THROWS_WITH(t.item(), "item: expected a tensor of one element, got shape [2]");
+  CHECK(Tensor::full({}, 2.5).item() == 2.5);
+  CHECK(Tensor::full({1, 1}, 2.5, DType::f64).item() == 2.5);
+}
+
+TEST_CASE("f32 and f64 convert and others do not", "[tensor]") {
+  const Tensor t = Tensor::from({3}, std::vector<double>{0.1, -2.0, 1e300});
+  const std::vector<float> rounded = t.to(DType::f32).to_vector<float>();
+  CHECK(rounded[0] == 0.1f);
+  CHECK(rounded[1] == -2.0f);
+  CHECK(std::isinf(rounded[2]));
+  CHECK(t.to(DType::f32).to(DType::f64).to_vector<double>()[0] == static_cast<double>(0.1f));
+  CHECK_THROWS_AS(t.to(DType::u8), Error);
+  CHECK_THROWS_AS(Tensor::zeros({3}, DType::i32).to(DType::f32), Error);
+}
+
+TEST_CASE("assign overwrites elements of the same shape", "[tensor]") {
+  Tensor t = Tensor::zeros({2});
+  const Tensor alias = t;
+  t.assign(Tensor::full({2}, 3.0, DType::f64));
+  CHECK(alias.to_vector<float>() == std::vector<float>(2, 3.0f));
+  CHECK_THROWS_WITH(t.assign(Tensor::zeros({3})),
+                    "assign: expected a tensor of shape [2], got [3]");
+}
+
+TEST_CASE("an empty tensor has no elements and says so", "[tensor]") {
+  const Tensor none;
+  CHECK(none.empty());
+  CHECK(none.size() == 0);
+  CHECK(none.data<float>() == nullptr);
+  CHECK_FALSE(none.tracked());
+  CHECK_THROWS_WITH(none.device(), "tensor: expected a tensor with elements, got an empty one");
+  CHECK_THROWS_AS(Tensor().track(), Error);
+  const Tensor zero = Tensor::zeros({0, 3});
+  CHECK_FALSE(zero.empty());
+  CHECK(zero.to_vector<float>().empty());
+}
+
+TEST_CASE("dispatch takes f32 and f64 and names others", "[tensor]") {
+  std::size_t bytes = 0;
+  const auto measure = [&]<class T>(auto, T) { bytes = sizeof(T); };
+  dispatch(Tensor::zeros({1}), measure);
+  CHECK(bytes == 4);
+  dispatch(Tensor::zeros({1}, DType::f64), measure);
+  CHECK(bytes == 8);
+  CHECK_THROWS_WITH(dispatch(Tensor::zeros({1}, DType::u8), measure),
+                    "dispatch: expected elements of type f32 or f64, got u8");
+}
+
+TEST_CASE("storages and bytes are given back with the last handle", "[tensor]") {
+  const std::int64_t storages = live_storages(), bytes = kernels::memory_use(Cpu{}).bytes;
+  {
+    const Tensor t = Tensor::zeros({1000});
+    const Tensor same = t, view = t.reshape({10, 100});
+    CHECK(live_storages() == storages + 1);
+    CHECK(kernels::memory_use(Cpu{}).bytes >= bytes + 4000);
+    CHECK(kernels::memory_use(Cpu{}).peak_bytes >= kernels::memory_use(Cpu{}).bytes);
+  }
+  CHECK(live_storages() == storages);
+  CHECK(kernels::memory_use(Cpu{}).bytes == bytes);
+}
+
+TEST_CASE("blocks lie on 64-byte bounds, whatever their size", "[tensor]") {
+  for (std::int64_t size = 0; size < 100; ++size) {
+    const Tensor t = Tensor::zeros({size}, DType::u8);
+    CHECK(reinterpret_cast<std::uintptr_t>(t.data<std::uint8_t>()) % 64 == 0);
+  }
+}
+
+TEST_CASE("memory that is not there is an Error that says how much", "[tensor]") {
+  CHECK_THROWS_WITH(Tensor::uninitialized({(std::int64_t{1} << 48) - 1}, DType::f64),
+                    ContainsSubstring("memory: expected 2251799813685"));
+}
+
+}  // namespace drape::tests
