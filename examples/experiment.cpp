@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/checkpoint.h"
+#include "core/file.h"
 #include "data/split.h"
 #include "examples/machine.h"
 
@@ -78,6 +79,7 @@ class RunWriter : public Observer {
                         {"epoch", std::to_string(run_.best_epoch)}};
     for (const NamedTensor& entry : model_.state())
       weights.tensors.emplace_back(entry.name, entry.tensor);
+    make_folder(folder_);
     save_weights(folder_ / "weights.safetensors", weights);
   }
 

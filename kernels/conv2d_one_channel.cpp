@@ -1,16 +1,28 @@
 #include "kernels/conv2d_one_channel.h"
 
 #include <algorithm>
-#include <array>
+#include <cstring>
 
 #include "kernels/epilogue.h"
 #include "kernels/memory.h"
 #include "kernels/parallel.h"
 #include "kernels/partials.h"
-#include "kernels/simd.h"
 
 namespace drape::kernels {
 namespace {
+
+// Eight floats at a time: the compilers' vector type, which lowers to whatever the machine has.
+using Float8 = float __attribute__((vector_size(32)));
+
+Float8 load8(const float* from) {
+  Float8 v;
+  std::memcpy(&v, from, sizeof(v));
+  return v;
+}
+
+void store8(Float8 v, float* to) {
+  std::memcpy(to, &v, sizeof(v));
+}
 
 // Filters are taken 32 at a time: four vectors, which stay in registers while pixels are broadcast
 // to them.
@@ -27,7 +39,7 @@ struct Lanes {
   }
   // *this += value * factor, lane by lane.
   void add_product(float value, const Lanes& factor) {
-    const Float8 v = broadcast8(value);
+    const Float8 v = Float8{} + value;
     a += v * factor.a, b += v * factor.b, c += v * factor.c, d += v * factor.d;
   }
 };

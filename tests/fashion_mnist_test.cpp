@@ -74,6 +74,8 @@ TEST_CASE("files of another shape are refused with one clear line") {
   };
   CHECK_THAT(error_with("train-images-idx3-ubyte", {20, 32, 32}, Bytes(20 * 32 * 32)),
              ContainsSubstring("expected images [N,28,28]"));
+  CHECK_THAT(error_with("train-images-idx3-ubyte", {20, 28, 32}, Bytes(20 * 28 * 32)),
+             ContainsSubstring("got [20,28,32]"));
   CHECK_THAT(error_with("t10k-images-idx3-ubyte", {10}, Bytes(10)), ContainsSubstring("got [10]"));
   CHECK_THAT(error_with("t10k-images-idx3-ubyte", {0, 28, 28}, {}), ContainsSubstring("[0,28,28]"));
   CHECK_THAT(error_with("train-labels-idx1-ubyte", {19}, Bytes(19)),
@@ -86,6 +88,8 @@ TEST_CASE("files of another shape are refused with one clear line") {
 TEST_CASE("a named folder is used before the environment, and the environment before the cache") {
   const User user;
   CHECK(fashion_mnist_cache() == user.cache);
+  CHECK(find_fashion_mnist() == std::nullopt);
+  const ScopedVariable empty("DRAPE_DATA", "");  // as if it were not set
   CHECK(find_fashion_mnist() == std::nullopt);
   const fs::path given = user.home / "given", variable = user.home / "variable";
   write_idx(small(), given);

@@ -41,6 +41,25 @@ Function pooled(Tensor (*pool)(const Tensor&, const Pool2dOptions&), const Pool2
   return [=](Inputs in) { return pool(in[0], options); };
 }
 
+// Sizes of the study's layers and of detection. Elementwise ops: about one operation an element.
+std::vector<RealSize> elementwise_size(const Shape& x, int inputs = 1) {
+  const std::vector<Shape> shapes(static_cast<std::size_t>(inputs), x);
+  return {{x.to_string(), shapes, static_cast<double>(x.size())}};
+}
+
+// N images of size x size, 3x3 filters, padding that keeps the size.
+RealSize conv2d_size(std::int64_t N, std::int64_t C, std::int64_t K, std::int64_t size) {
+  return {fmt::format("n{}_c{}_k{}_{}x{}", N, C, K, size, size),
+          {{N, size, size, C}, {K, 3, 3, C}, {K}},
+          2.0 * 9.0 * static_cast<double>(N * size * size * C * K)};
+}
+
+RealSize deform_conv2d_size(std::int64_t N, std::int64_t C, std::int64_t K, std::int64_t size) {
+  RealSize real = conv2d_size(N, C, K, size);
+  real.shapes.insert(real.shapes.begin() + 1, {N, size, size, 18});
+  return real;
+}
+
 // Fresh running statistics on each call: train mode changes them.
 Function normalized(Mode mode, const BatchNormOptions& options = {}) {
   return [=](Inputs in) {
@@ -74,11 +93,20 @@ Function deformed(const DeformConv2dOptions& options, Mask mask = Mask::absent) 
 
 std::vector<Op> elementwise_rows() {
   return {
-      {"relu", {{{2, 3, 2, 5}, Values::nonzero}}, [](Inputs in) { return relu(in[0]); }},
-      {"add", {{{3, 5}}, {{3, 5}}}, [](Inputs in) { return add(in[0], in[1]); }},
+      {"relu",
+       {{{2, 3, 2, 5}, Values::nonzero}},
+       [](Inputs in) { return relu(in[0]); },
+       elementwise_size({64, 28, 28, 32})},
+      {"add",
+       {{{3, 5}}, {{3, 5}}},
+       [](Inputs in) { return add(in[0], in[1]); },
+       elementwise_size({64, 14, 14, 64}, 2)},
       {"add a tensor to itself", {{{3, 5}}}, [](Inputs in) { return add(in[0], in[0]); }},
       {"flatten", {{{2, 3, 1, 4}}}, [](Inputs in) { return flatten(in[0]); }},
-      {"dropout", {{{3, 13}}}, [](Inputs in) { return dropout(in[0], 0.3, kStream); }},
+      {"dropout",
+       {{{3, 13}}},
+       [](Inputs in) { return dropout(in[0], 0.3, kStream); },
+       elementwise_size({64, 3136})},
       {"dropout of most", {{{5, 2, 3, 1}}}, [](Inputs in) { return dropout(in[0], 0.9, kStream); }},
       {"softmax_cross_entropy",
        {{{5, 4}}},
@@ -92,14 +120,15 @@ std::vector<Op> elementwise_rows() {
 std::vector<Op> pooling_rows() {
   const auto distinct = [](const Shape& x) { return std::vector<Input>{{x, Values::distinct}}; };
   return {
-      {"max_pool2d", distinct({2, 4, 6, 3}), pooled(max_pool2d, {})},
+      {"max_pool2d", distinct({2, 4, 6, 3}), pooled(max_pool2d, {}),
+       elementwise_size({64, 28, 28, 32})},
       {"max_pool2d, odd size", distinct({3, 5, 7, 1}), pooled(max_pool2d, {})},
       {"max_pool2d, overlapping, padded", distinct({1, 5, 6, 3}),
        pooled(max_pool2d, {.window = 3, .stride = 2, .padding = 1})},
       {"max_pool2d, by axis", distinct({1, 7, 6, 2}),
        pooled(max_pool2d, {.window = {3, 2}, .stride = Size2(1, 2), .padding = {1, 0}})},
       {"max_pool2d, gaps", distinct({2, 7, 7, 2}), pooled(max_pool2d, {.window = 2, .stride = 3})},
-      {"avg_pool2d", {{{2, 4, 6, 3}}}, pooled(avg_pool2d, {})},
+      {"avg_pool2d", {{{2, 4, 6, 3}}}, pooled(avg_pool2d, {}), elementwise_size({64, 28, 28, 32})},
       {"avg_pool2d, overlapping, padded",
        {{{1, 5, 6, 3}}},
        pooled(avg_pool2d, {.window = 3, .stride = 2, .padding = 1})},
@@ -116,7 +145,10 @@ std::vector<Op> batch_norm_rows() {
       {"batch_norm", normalized_inputs({2, 3, 2, 3}), normalized(Mode::train)},
       {"batch_norm, rows", normalized_inputs({7, 2}), normalized(Mode::train)},
       {"batch_norm, one channel", normalized_inputs({1, 3, 3, 1}), normalized(Mode::train)},
-      {"batch_norm, relu", normalized_inputs({3, 2, 2, 2}), normalized(Mode::train, with_relu)},
+      {"batch_norm, relu",
+       normalized_inputs({3, 2, 2, 2}),
+       normalized(Mode::train, with_relu),
+       {{"[64,28,28,32]", {{64, 28, 28, 32}, {32}, {32}}, 10.0 * 64 * 28 * 28 * 32}}},
       {"batch_norm, dropout", normalized_inputs({5, 1, 2, 3}),
        normalized(Mode::train, {.dropout = 0.4})},
       {"batch_norm, relu, dropout", normalized_inputs({3, 2, 2, 3}),
@@ -136,7 +168,10 @@ std::vector<Op> linear_rows() {
   return {
       {"linear", {{{3, 5}}, fixed({4, 5}), fixed({4})}, linear_of(Activation::none)},
       {"linear, no bias", {{{7, 3}}, fixed({2, 3})}, linear_of(Activation::none)},
-      {"linear, relu", {{{5, 4}}, fixed({3, 4}), fixed({3})}, linear_of(Activation::relu)},
+      {"linear, relu",
+       {{{5, 4}}, fixed({3, 4}), fixed({3})},
+       linear_of(Activation::relu),
+       {{"n64_c3136_k128", {{64, 3136}, {128, 3136}, {128}}, 2.0 * 64 * 3136 * 128}}},
       {"linear, one by one", {{{1, 1}}, fixed({1, 1}), fixed({1})}, linear_of(Activation::none)},
   };
 }
@@ -148,11 +183,19 @@ std::vector<Op> conv2d_rows() {
   return {
       {"conv2d", inputs({2, 4, 5, 3}, {2, 3, 3, 3}), convolved({.padding = 1})},
       {"conv2d, no bias", {{{1, 4, 4, 2}}, fixed({3, 2, 2, 2})}, convolved({})},
-      {"conv2d, relu", inputs({2, 4, 4, 2}, {3, 3, 3, 2}),
-       convolved({.padding = 1, .activation = Activation::relu})},
-      {"conv2d, one channel", inputs({3, 5, 4, 1}, {2, 3, 3, 1}), convolved({.padding = 1})},
-      {"conv2d, dilated", inputs({1, 7, 6, 2}, {2, 3, 3, 2}),
-       convolved({.padding = 2, .dilation = 2})},
+      {"conv2d, relu",
+       inputs({2, 4, 4, 2}, {3, 3, 3, 2}),
+       convolved({.padding = 1, .activation = Activation::relu}),
+       {conv2d_size(64, 32, 64, 14), conv2d_size(64, 64, 128, 7), conv2d_size(64, 128, 256, 7),
+        conv2d_size(8, 256, 256, 56)}},
+      {"conv2d, one channel",
+       inputs({3, 5, 4, 1}, {2, 3, 3, 1}),
+       convolved({.padding = 1}),
+       {conv2d_size(64, 1, 32, 28), conv2d_size(64, 1, 18, 28)}},
+      {"conv2d, dilated",
+       inputs({1, 7, 6, 2}, {2, 3, 3, 2}),
+       convolved({.padding = 2, .dilation = 2}),
+       {conv2d_size(64, 32, 64, 14)}},
       {"conv2d, dilated over the border", inputs({1, 4, 4, 1}, {2, 3, 3, 1}),
        convolved({.padding = 5, .dilation = 5})},
       {"conv2d, by axis", inputs({1, 7, 8, 2}, {3, 2, 3, 2}),
@@ -177,8 +220,11 @@ std::vector<Op> deform_conv2d_rows() {
     return all;
   };
   return {
-      {"deform_conv2d", inputs({2, 3, 4, 2}, {2, 3, 4, 18}, {2, 3, 3, 2}),
-       deformed({.padding = 1})},
+      {"deform_conv2d",
+       inputs({2, 3, 4, 2}, {2, 3, 4, 18}, {2, 3, 3, 2}),
+       deformed({.padding = 1}),
+       {deform_conv2d_size(32, 32, 64, 14), deform_conv2d_size(64, 32, 64, 14),
+        deform_conv2d_size(64, 1, 32, 28), deform_conv2d_size(8, 256, 256, 56)}},
       {"deform_conv2d, mask", masked({1, 4, 3, 2}, {1, 4, 3, 18}, {3, 3, 3, 2}),
        deformed({.padding = 1}, Mask::present)},
       {"deform_conv2d, relu", inputs({1, 3, 3, 3}, {1, 2, 2, 8}, {4, 2, 2, 3}),

@@ -28,10 +28,19 @@ struct Input {
   FirstAxis first_axis = FirstAxis::batch;
 };
 
+/// A size at which benchmarks run a row: the shapes of its inputs, and the multiplications and
+/// additions of forward.
+struct RealSize {
+  std::string label;
+  std::vector<Shape> shapes;
+  double flop;
+};
+
 struct Op {
   std::string name;
   std::vector<Input> inputs;
   Function function;
+  std::vector<RealSize> real_sizes = {};
 };
 
 const std::vector<Op>& op_table();

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "examples/report/assets.h"
 #include "examples/report/charts.h"
 #include "examples/report/markup.h"
@@ -110,8 +112,9 @@ void draw_section_curves(Markup& page, const Section& section) {
       const auto draw = [&](const char* title, View view) {
         page.element("div", {}, [&] {
           page.element("h4", {}, title);
+          const std::string name = fmt::format("Validation accuracy by epoch: {}", title);
           for (const Size size : {kHalf, kNarrow})
-            draw_curves(page, section, {architectures, title, view, PublishedMarks::hidden}, size);
+            draw_curves(page, section, {architectures, name, view, PublishedMarks::hidden}, size);
         });
       };
       draw("All epochs and values", View::whole);
@@ -156,11 +159,13 @@ void draw_section_costs(Markup& page, const Section& section) {
 }
 
 void draw_section_confusions(Markup& page, const Section& section, const ReportOptions& options) {
+  const auto counted = [](const SystemSummary& summary) { return !summary.confusion.empty(); };
+  if (std::ranges::none_of(section.systems, counted)) return;
   page.element("h3", {}, "Which classes are mistaken for which");
   page.element("p", {{"class", "note"}}, confusion_caption(section));
   page.element("div", {{"class", "grid three"}}, [&] {
     for (const SystemSummary& summary : section.systems) {
-      if (summary.confusion.empty()) continue;
+      if (!counted(summary)) continue;
       page.element("figure", {{"class", "matrix"}}, [&] {
         page.element("h4", {}, summary.system->title);
         draw_confusion(page, section, summary, options.class_names);

@@ -12,10 +12,10 @@ namespace drape {
 
 /// What the reader should know besides the runs. Empty: left out.
 struct ReportOptions {
-  std::string command;                   // the command line that made the runs
-  std::string machine;                   // "AMD EPYC 9554, 16 cores, 128 GiB"
-  std::string commit;                    // of drape's source
-  std::vector<std::string> class_names;  // of the confusion matrices; empty: numbers
+  std::string command = {};                   // the command line that made the runs
+  std::string machine = {};                   // "AMD EPYC 9554, 16 cores, 128 GiB"
+  std::string commit = {};                    // of drape's source
+  std::vector<std::string> class_names = {};  // of the confusion matrices; empty: numbers
 };
 
 /// Writes report.md, report.json and report.html (one self-contained page) into the folder, which

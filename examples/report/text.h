@@ -1,6 +1,7 @@
 // The words and numbers of the report, not yet escaped: what Markdown and HTML have in common.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
