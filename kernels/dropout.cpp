@@ -1,7 +1,5 @@
 #include "kernels/dropout.h"
 
-#include <algorithm>
-
 #include "kernels/parallel.h"
 
 namespace drape::kernels {

@@ -2,6 +2,7 @@
 // overfitting"), in its inverted form: kept elements are scaled up, so that eval needs nothing.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
@@ -30,15 +31,20 @@ void dropout_range(const DropoutMask& mask, std::int64_t begin, std::int64_t end
   // (word >> 8) * 2^-24 >= p, in whole numbers.
   const auto threshold = static_cast<std::uint32_t>(std::ceil(mask.p * 0x1p24));
   const T scale = static_cast<T>(1.0 / (1.0 - mask.p));
-  const auto factor = [&](std::uint32_t word) { return (word >> 8) >= threshold ? scale : T(0); };
-  for (std::int64_t i = begin; i < end;) {
-    const auto words = mask.stream.words(static_cast<std::uint64_t>(i) / 4);
-    if (i % 4 == 0 && i + 4 <= end) {
-      for (std::size_t j = 0; j < 4; ++j) y[j] = x[j] * factor(words[j]);
-      i += 4, x += 4, y += 4;
-    } else {
-      *y++ = *x++ * factor(words[static_cast<std::size_t>(i % 4)]);
-      ++i;
+  constexpr std::int64_t kBlocks = 64;  // Philox blocks of four elements at a time
+  T factors[4 * kBlocks];
+  for (std::int64_t block = begin / 4; 4 * block < end; block += kBlocks) {
+#pragma omp simd
+    for (std::int64_t b = 0; b < kBlocks; ++b) {
+      const auto words = mask.stream.words(static_cast<std::uint64_t>(block + b));
+      factors[4 * b] = (words[0] >> 8) >= threshold ? scale : T(0);
+      factors[4 * b + 1] = (words[1] >> 8) >= threshold ? scale : T(0);
+      factors[4 * b + 2] = (words[2] >> 8) >= threshold ? scale : T(0);
+      factors[4 * b + 3] = (words[3] >> 8) >= threshold ? scale : T(0);
+    }
+    const std::int64_t last = std::min(end, 4 * (block + kBlocks));
+    for (std::int64_t i = std::max(begin, 4 * block); i < last; ++i) {
+      y[i - begin] = x[i - begin] * factors[i - 4 * block];
     }
   }
 }

@@ -66,6 +66,26 @@ void max_of_row(const Pool2dGeometry& g, std::int64_t p, const T* image, T* y,
   }
 }
 
+// What pixel `cell` of a window gets of its dy: dx = share, or dx += share.
+template <class T>
+void take_share(const T* dy, const std::uint8_t* position, std::uint8_t cell, std::int64_t channels,
+                T* dx) {
+#pragma omp simd
+  for (std::int64_t c = 0; c < channels; ++c) {
+    const T share = dy[c];
+    dx[c] = position[c] == cell ? share : T(0);
+  }
+}
+template <class T>
+void add_share(const T* dy, const std::uint8_t* position, std::uint8_t cell, std::int64_t channels,
+               T* dx) {
+#pragma omp simd
+  for (std::int64_t c = 0; c < channels; ++c) {
+    const T share = dy[c];
+    dx[c] += position[c] == cell ? share : T(0);
+  }
+}
+
 // Gathers the gradient of pixel (h, w) from the windows ps x qs over it: at most one unless windows
 // overlap.
 template <class T>
@@ -74,16 +94,11 @@ void gradient_of_pixel(const Pool2dGeometry& g, std::int64_t h, std::int64_t w, 
   if (ps.size() <= 0 || qs.size() <= 0) std::fill_n(dx, g.C, T(0));
   for (std::int64_t p = ps.begin; p < ps.end; ++p) {
     for (std::int64_t q = qs.begin; q < qs.end; ++q) {
-      const bool first = p == ps.begin && q == qs.begin;
       const std::int64_t r = h - y_axis(g).start(p), s = w - x_axis(g).start(q);
       const auto cell = static_cast<std::uint8_t>(r * g.window.x + s);
-      const T* window_dy = dy + (p * g.Q + q) * g.C;
-      const std::uint8_t* window_position = position + (p * g.Q + q) * g.C;
-#pragma omp simd
-      for (std::int64_t c = 0; c < g.C; ++c) {
-        const T share = window_position[c] == cell ? window_dy[c] : T(0);
-        dx[c] = first ? share : dx[c] + share;
-      }
+      const std::int64_t window = (p * g.Q + q) * g.C;
+      const auto share = p == ps.begin && q == qs.begin ? take_share<T> : add_share<T>;
+      share(dy + window, position + window, cell, g.C, dx);
     }
   }
 }

@@ -60,6 +60,7 @@ class Process {
     arguments.push_back(nullptr);
     id_ = ::fork();
     if (id_ == 0) {
+      ::close(STDERR_FILENO);
       ::execv(arguments[0], arguments.data());
       ::_exit(127);
     }
@@ -111,7 +112,7 @@ TEST_CASE("bad usage ends with exit code 2 and one line that names the option") 
       {"standard --threads 5000", "--threads: expected"},
       {"standard --device tpu", "--device: expected one of auto, cpu, cuda, got 'tpu'"},
       {"standard --limit -5", "--limit: expected"},
-      {"standard --synthetic --data x", "--synthetic excludes --data"},
+      {"standard --synthetic --data x", "--data excludes --synthetic"},
       {"standard --mixup -0.5", "--mixup: expected"},
       {"standard --dilation 2", "--dilation"},
       {"dilated --dilation 0", "--dilation: expected"},

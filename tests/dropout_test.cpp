@@ -53,7 +53,7 @@ TEST_CASE("dropout with p = 0 is the identity", "[dropout]") {
   CHECK(dropout(x, 0.0, {}).data<double>() == x.data<double>());
 }
 
-TEST_CASE("dropout refuses probabilities outside [0, 1)", "[dropout]") {
+TEST_CASE("dropout refuses probabilities below 0 and from 1 on", "[dropout]") {
   const Tensor x = Tensor::zeros({3});
   CHECK_THROWS_WITH(dropout(x, 1.0, {}), "dropout: expected a probability 0 <= p < 1, got 1");
   CHECK_THROWS_AS(dropout(x, -0.1, {}), Error);

@@ -123,6 +123,16 @@ TEST_CASE("a curve is the mean over the seeds that got that far") {
   CHECK(curve[4].mean == Approx(0.89));
 }
 
+TEST_CASE("a seed without a confusion matrix adds nothing to it") {
+  std::vector<RunResult> runs;
+  for (const std::uint64_t seed : {0, 1, 2, 3}) runs.push_back(run_of("deep", seed, 0.9));
+  runs[0].confusion.clear();
+  runs[2].confusion.clear();
+  CHECK(summarize(runs).at(0).systems.at(0).confusion == Confusion{{180, 20}, {6, 194}});
+  runs[3].confusion = {{1}};
+  CHECK_THAT(error_of([&] { summarize(runs); }), ContainsSubstring("one model for all seeds"));
+}
+
 TEST_CASE("rows stand in the study's order") {
   std::vector<RunResult> runs = all_systems("published", false);
   std::reverse(runs.begin(), runs.end());

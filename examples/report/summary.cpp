@@ -40,20 +40,28 @@ std::vector<Statistic> mean_curve(const Runs& runs) {
   }
 }
 
+// Runs that were stopped before they counted theirs have none, and add nothing.
 Confusion added_confusion(const Runs& runs) {
-  Confusion sum = runs.front()->confusion;
-  for (const RunResult* run : std::span(runs).subspan(1))
-    for (std::size_t i = 0; i < sum.size(); ++i)
+  Confusion sum;
+  for (const RunResult* run : runs) {
+    if (sum.empty()) {
+      sum = run->confusion;
+      continue;
+    }
+    for (std::size_t i = 0; i < run->confusion.size(); ++i)
       std::ranges::transform(sum[i], run->confusion[i], sum[i].begin(), std::plus{});
+  }
   return sum;
 }
 
 void check_same_model(const Runs& runs) {
   const RunResult& first = *runs.front();
+  std::size_t classes = 0;
   for (const RunResult* run : runs) {
+    if (classes == 0) classes = run->confusion.size();
     const bool same = run->parameters == first.parameters &&
                       run->multiply_adds_per_image == first.multiply_adds_per_image &&
-                      run->confusion.size() == first.confusion.size();
+                      (run->confusion.empty() || run->confusion.size() == classes);
     DRAPE_CHECK(same, "report: expected one model for all seeds of {}, got others for {} and {}",
                 run->system, first.seed, run->seed);
   }

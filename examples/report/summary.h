@@ -39,7 +39,7 @@ struct SystemSummary {
   std::int64_t multiply_adds_per_image = 0;
   std::vector<Statistic>
       curve;            // [epoch - 1] validation accuracy, over the seeds that reached the epoch
-  Confusion confusion;  // added up over the seeds
+  Confusion confusion;  // added up over the seeds that have one
 };
 
 /// Runs whose numbers are comparable: one protocol, one device, all real or all synthetic.

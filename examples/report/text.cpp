@@ -70,17 +70,11 @@ bool has_several_seeds(const Section& section) {
 
 std::string protocol_sentence(const Section& section) {
   if (section.protocol == "published")
-    return fmt::format(
-        "Protocol published: trained on the whole training set{}, validated on the test set{}, the "
-        "best "
-        "epoch reported. It selects on the test set: good for comparison, not for claims.",
-        section.synthetic ? "" : " of 60,000 images", section.synthetic ? "" : " of 10,000");
-  return fmt::format(
-      "Protocol held_out: a part of the training set{} is held out, stratified by class and drawn "
-      "by "
-      "seed, for validation and early stopping; the test images are looked at once, with the best "
-      "weights restored.",
-      section.synthetic ? "" : " (5,000 of 60,000 images)");
+    return "Protocol published: trained on all training images, validated on the test images, the "
+           "best epoch reported. It selects on the test set: good for comparison, not for claims.";
+  return "Protocol held_out: a twelfth of the training images (5,000 of Fashion-MNIST's 60,000) is "
+         "held out, stratified by class and drawn by seed, for validation and early stopping; the "
+         "test images are looked at once, with the best weights restored.";
 }
 
 }  // namespace
@@ -172,9 +166,8 @@ std::vector<std::string> explanations(const Section& section) {
   std::vector<std::string> sentences;
   if (section.synthetic)
     sentences.push_back(
-        "SYNTHETIC DATA: the images were generated. These numbers show that the program runs, not "
-        "how good a "
-        "system is, and published numbers are left out.");
+        "SYNTHETIC DATA: generated images, or others than Fashion-MNIST's. These numbers show that "
+        "the program runs, not how good a system is, and published numbers are left out.");
   sentences.push_back(protocol_sentence(section));
   if (section.shows_published() && section.protocol != "published")
     sentences.push_back(
