@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/print.h"
 #include "kernels/parallel.h"
 
 namespace drape {
@@ -121,7 +122,7 @@ bool parse(CLI::App& app, int argc, const char* const* argv) {
     app.parse(argc, argv);
     return true;
   } catch (const CLI::CallForHelp&) {
-    fmt::print("{}", app.help());
+    print(stdout, "{}", app.help());
     return false;
   } catch (const CLI::ParseError& error) {
     throw UsageError(fmt::format("{} (--help lists the options)", error.what()));

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/print.h"
 #include "examples/machine.h"
 #include "examples/program.h"
 #include "examples/report/report.h"
@@ -43,7 +44,7 @@ int compare(int argc, char** argv) {
       .class_names = std::vector<std::string>(kClassNames.begin(), kClassNames.end())};
   const auto done = [&](int exit_code) {
     if (settings.verbosity == Verbosity::progress)
-      fmt::print("report: {}\n", (settings.out / "report.html").string());
+      print(stdout, "report: {}\n", (settings.out / "report.html").string());
     return exit_code;
   };
   if (command->task == CompareTask::report_only) {

@@ -42,7 +42,8 @@ RunResult describe(const Experiment& experiment, const StoredData& data, Sequent
   run.device = name(data.train_images.device());
   run.parameters = model.parameter_count();
   run.multiply_adds_per_image = model.multiply_adds({1, stored[1], stored[2], stored[3]});
-  run.synthetic = !data.official;
+  run.synthetic = data.synthetic;
+  run.comparable = data.official && data.whole;
   run.stop_reason = "unfinished";
   return run;
 }
@@ -96,6 +97,7 @@ StoredData store(const DataSet& data, std::int64_t limit, Device device) {
           .train_labels = store_labels(data.train, count, device),
           .test_images = store_images(data.test, data.test.size(), device),
           .test_labels = store_labels(data.test, data.test.size(), device),
+          .synthetic = data.synthetic,
           .official = data.official,
           .whole = count == data.train.size()};
 }

@@ -18,6 +18,7 @@ namespace drape {
 struct StoredData {
   Tensor train_images, train_labels;  // u8 [N,H,W,1], u8 [N]
   Tensor test_images, test_labels;
+  bool synthetic = false;
   bool official = false;  // Fashion-MNIST itself
   bool whole = false;     // without a limit: published numbers may stand beside results
 };

@@ -7,6 +7,7 @@
 #include <exception>
 
 #include "core/file.h"
+#include "core/print.h"
 #include "data/synthetic.h"
 #include "examples/interruption.h"
 #include "examples/report/text.h"
@@ -55,7 +56,7 @@ DataSet load_data(const Settings& settings, Fallback fallback) {
   try {
     return find_or_download_fashion_mnist(settings.data);
   } catch (const Error&) {
-    fmt::print(stderr, "no data set and no network: training with drawn garments instead\n");
+    print(stderr, "no data set and no network: training with drawn garments instead\n");
     return draw_garments(settings.limit);
   }
 }
@@ -88,10 +89,10 @@ int guarded(const char* program, const std::function<int()>& body) {
   try {
     return body();
   } catch (const UsageError& error) {
-    fmt::print(stderr, "{}: {}\n", who, one_line(error.what()));
+    print(stderr, "{}: {}\n", who, one_line(error.what()));
     return 2;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "{}: {}\n", who, one_line(error.what()));
+    print(stderr, "{}: {}\n", who, one_line(error.what()));
     return 1;
   }
 }
@@ -143,7 +144,7 @@ void Runner::run_seed(const Experiment& experiment) {
   ProgressReport report(
       stderr, isatty(STDERR_FILENO) ? ProgressReport::Style::bar : ProgressReport::Style::lines);
   const bool quiet = settings_.verbosity == Verbosity::quiet;
-  if (!quiet) fmt::print(stderr, "{}\n", describe(experiment, data_));
+  if (!quiet) print(stderr, "{}\n", describe(experiment, data_));
   const Outcome outcome = run_experiment(experiment, data_, quiet ? silent : report, *interrupted_);
   say(outcome, experiment);
   if (outcome.stop_reason == StopReason::diverged) health_ = Health::diverged;
@@ -152,7 +153,7 @@ void Runner::run_seed(const Experiment& experiment) {
 
 void Runner::say(const Outcome& outcome, const Experiment& experiment) const {
   if (outcome.run && settings_.verbosity == Verbosity::progress) {
-    fmt::print("{}\n", describe(*outcome.run, data_));
+    print(stdout, "{}\n", describe(*outcome.run, data_));
     std::fflush(stdout);
   }
   const std::string where = outcome.run
@@ -160,9 +161,9 @@ void Runner::say(const Outcome& outcome, const Experiment& experiment) const {
                                               experiment.folder.string())
                                 : "no epoch was finished, nothing was written";
   if (outcome.stop_reason == StopReason::interrupted)
-    fmt::print(stderr, "{}: interrupted; {}\n", experiment.system, where);
+    print(stderr, "{}: interrupted; {}\n", experiment.system, where);
   if (outcome.stop_reason == StopReason::diverged)
-    fmt::print(stderr, "{}: {}; {}\n", experiment.system, outcome.divergence, where);
+    print(stderr, "{}: {}; {}\n", experiment.system, outcome.divergence, where);
 }
 
 int Runner::exit_code() const {

@@ -134,6 +134,7 @@ RunResult parse_result(const std::string& text) {
   run.peak_memory_bytes = fields.get<std::int64_t>("peak_memory_bytes");
   run.stop_reason = fields.get<std::string>("stop_reason");
   run.synthetic = fields.get<bool>("synthetic");
+  run.comparable = fields.get<bool>("comparable");
   run.confusion = parse_confusion(fields.at("confusion"));
   return run;
 }
@@ -197,7 +198,7 @@ auto in_file(const std::filesystem::path& path, Parse&& parse) {
 }  // namespace
 
 void validate(const RunResult& run) {
-  find_system(run.system);
+  DRAPE_CHECK(!run.system.empty(), "run: expected the name of a system, got none");
   DRAPE_CHECK(run.protocol == "held_out" || run.protocol == "published",
               "run: expected protocol held_out or published, got '{}'", run.protocol);
   DRAPE_CHECK(!run.device.empty(), "run: expected the name of a device, got none");
@@ -231,6 +232,7 @@ Json result_json(const RunResult& run) {
           {"peak_memory_bytes", run.peak_memory_bytes},
           {"stop_reason", run.stop_reason},
           {"synthetic", run.synthetic},
+          {"comparable", run.comparable},
           {"confusion", run.confusion}};
 }
 

@@ -17,7 +17,7 @@ using Confusion = std::vector<std::vector<std::int64_t>>;
 
 /// One training run of one system. Accuracies are fractions in [0, 1].
 struct RunResult {
-  std::string system;    // a name of models/systems.h
+  std::string system;    // a name of models/systems.h, or of a variation
   std::string protocol;  // "held_out" or "published"
   std::uint64_t seed = 0;
   std::string device;  // "cpu", "cuda"
@@ -32,14 +32,16 @@ struct RunResult {
   std::int64_t peak_memory_bytes = 0;
   std::string stop_reason;  // one line for people
   bool synthetic = false;   // trained on generated images, not on Fashion-MNIST
+  bool comparable =
+      true;  // on all of the official Fashion-MNIST: published numbers may stand beside
   History history;
   Confusion confusion;  // on the evaluated set; empty if not counted
 
   bool operator==(const RunResult&) const = default;
 };
 
-/// Throws an Error naming the field unless the run is one that training can produce: a known system
-/// and protocol, fractions in [0, 1], finite numbers >= 0, epochs 1 ... epochs_run in the history
+/// Throws an Error naming the field unless the run is one that training can produce: a system, a
+/// known protocol, fractions in [0, 1], finite numbers >= 0, epochs 1 ... epochs_run in the history
 /// with the best one among them, and a square confusion matrix of counts >= 0.
 void validate(const RunResult& run);
 

@@ -83,29 +83,16 @@ void for_blocks(Range rows, std::int64_t channels, Body&& body) {
   }
 }
 
-// dz of `rows` rows from row m on: back through dropout and activation.
+// The gradient of the activation's result for `rows` rows from row m on: dy itself or, through
+// dropout, in `buffer`.
 template <class T>
-void gradient_of_z(const BatchNorm<T>& norm, const Affine<T>& affine, std::int64_t m,
-                   std::int64_t rows, const T* x, const T* dy, std::vector<T>& dz) {
-  const std::int64_t begin = m * norm.channels, size = rows * norm.channels;
-  const T bound = lower_bound<T>(norm.activation);
-  const T *mean = norm.mean, *beta = norm.beta, *scale = affine.scale.data();
-  dz.resize(static_cast<std::size_t>(size));
-  if (norm.dropout.p > 0.0) {
-    dropout_range(norm.dropout, begin, begin + size, dy + begin, dz.data());
-  } else {
-    std::copy_n(dy + begin, size, dz.data());
-  }
-  if (norm.activation == Activation::none) return;
-  for (std::int64_t i = 0; i < size; i += norm.channels) {
-    const T* x_row = x + begin + i;
-    T* dz_row = dz.data() + i;
-#pragma omp simd
-    for (std::int64_t c = 0; c < norm.channels; ++c) {
-      const T z = (x_row[c] - mean[c]) * scale[c] + beta[c];
-      dz_row[c] = z <= bound ? T(0) : dz_row[c];
-    }
-  }
+const T* gradient_of_activation(const BatchNorm<T>& norm, std::int64_t m, std::int64_t rows,
+                                const T* dy, std::vector<T>& buffer) {
+  const std::int64_t begin = m * norm.channels, end = (m + rows) * norm.channels;
+  if (norm.dropout.p == 0.0) return dy + begin;
+  buffer.resize(static_cast<std::size_t>(end - begin));
+  dropout_range(norm.dropout, begin, end, dy + begin, buffer.data());
+  return buffer.data();
 }
 
 // Sums over rows, per channel.
@@ -119,17 +106,19 @@ Sums sums_of_rows(const BatchNorm<T>& norm, const Affine<T>& affine, Range range
                   const T* dy) {
   Sums sums(norm.channels);
   double *sum_dz = sums.dz.data(), *sum_dz_x = sums.dz_x.data();
-  const T* mean = norm.mean;
-  std::vector<T> dz;
+  const T *mean = norm.mean, *beta = norm.beta, *scale = affine.scale.data();
+  const T bound = lower_bound<T>(norm.activation);
+  std::vector<T> buffer;
   for_blocks(range, norm.channels, [&](std::int64_t m, std::int64_t rows) {
-    gradient_of_z(norm, affine, m, rows, x, dy, dz);
-    for (std::int64_t i = 0; i < rows * norm.channels; i += norm.channels) {
-      const T* x_row = x + m * norm.channels + i;
-      const T* dz_row = dz.data() + i;
+    const T* x_row = x + m * norm.channels;
+    const T* dy_row = gradient_of_activation(norm, m, rows, dy, buffer);
+    for (; rows > 0; --rows, x_row += norm.channels, dy_row += norm.channels) {
 #pragma omp simd
       for (std::int64_t c = 0; c < norm.channels; ++c) {
-        sum_dz[c] += static_cast<double>(dz_row[c]);
-        sum_dz_x[c] += static_cast<double>(dz_row[c]) * static_cast<double>(x_row[c] - mean[c]);
+        const T distance = x_row[c] - mean[c], gradient = dy_row[c];
+        const T dz = distance * scale[c] + beta[c] <= bound ? T(0) : gradient;
+        sum_dz[c] += static_cast<double>(dz);
+        sum_dz_x[c] += static_cast<double>(dz) * static_cast<double>(distance);
       }
     }
   });
@@ -140,19 +129,22 @@ Sums sums_of_rows(const BatchNorm<T>& norm, const Affine<T>& affine, Range range
 template <class T>
 void gradient_of_x(const BatchNorm<T>& norm, const Affine<T>& affine, const std::vector<T>& slope,
                    const std::vector<T>& shift, Range range, const T* x, const T* dy, T* dx) {
-  const T *mean = norm.mean, *scale = affine.scale.data();
+  const T *mean = norm.mean, *beta = norm.beta, *scale = affine.scale.data();
   const T *slopes = slope.data(), *shifts = shift.data();
-  std::vector<T> dz;
+  const T bound = lower_bound<T>(norm.activation);
+  std::vector<T> buffer;
   for_blocks(range, norm.channels, [&](std::int64_t m, std::int64_t rows) {
-    gradient_of_z(norm, affine, m, rows, x, dy, dz);
-    for (std::int64_t i = 0; i < rows * norm.channels; i += norm.channels) {
-      const T* x_row = x + m * norm.channels + i;
-      const T* dz_row = dz.data() + i;
-      T* dx_row = dx + m * norm.channels + i;
+    const T* x_row = x + m * norm.channels;
+    const T* dy_row = gradient_of_activation(norm, m, rows, dy, buffer);
+    T* dx_row = dx + m * norm.channels;
+    for (; rows > 0; --rows, x_row += norm.channels, dy_row += norm.channels) {
 #pragma omp simd
       for (std::int64_t c = 0; c < norm.channels; ++c) {
-        dx_row[c] = scale[c] * dz_row[c] - slopes[c] * (x_row[c] - mean[c]) - shifts[c];
+        const T distance = x_row[c] - mean[c], gradient = dy_row[c];
+        const T dz = distance * scale[c] + beta[c] <= bound ? T(0) : gradient;
+        dx_row[c] = scale[c] * dz - slopes[c] * distance - shifts[c];
       }
+      dx_row += norm.channels;
     }
   });
 }

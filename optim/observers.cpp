@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "core/print.h"
+
 namespace drape {
 namespace {
 
@@ -32,19 +34,19 @@ void ProgressReport::on_step(const EpochProgress& progress) {
   if (style_ == Style::lines) return;
   if (drawn_ >= 0.0 && progress.seconds - drawn_ < kRedrawSeconds) return;
   drawn_ = progress.seconds;
-  fmt::print(out_, "{}{}", kWipe, progress_bar(plan_, progress));
+  print(out_, "{}{}", kWipe, progress_bar(plan_, progress));
   std::fflush(out_);
 }
 
 void ProgressReport::on_epoch_end(const History& history, Standing standing) {
   wipe();
   const EpochRecord& last = history.back();
-  fmt::print(out_,
-             "epoch {:2}/{}  loss {:.4f}  accuracy {:.2f} %  validation loss {:.4f}  accuracy "
-             "{:.2f} %  {:.1f} s{}\n",
-             last.epoch, plan_.epochs, last.train_loss, 100.0 * last.train_accuracy,
-             last.validation_loss, 100.0 * last.validation_accuracy, last.seconds,
-             standing == Standing::best ? "  best" : "");
+  print(out_,
+        "epoch {:2}/{}  loss {:.4f}  accuracy {:.2f} %  validation loss {:.4f}  accuracy "
+        "{:.2f} %  {:.1f} s{}\n",
+        last.epoch, plan_.epochs, last.train_loss, 100.0 * last.train_accuracy,
+        last.validation_loss, 100.0 * last.validation_accuracy, last.seconds,
+        standing == Standing::best ? "  best" : "");
   std::fflush(out_);
 }
 

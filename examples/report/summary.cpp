@@ -95,7 +95,7 @@ SystemSummary summarize_system(const Runs& runs) {
 }
 
 auto section_key(const RunResult& run) {
-  return std::tuple(run.protocol != "held_out", run.synthetic, run.device);
+  return std::tuple(run.protocol != "held_out", run.synthetic, !run.comparable, run.device);
 }
 
 auto group_key(const RunResult& run) {
@@ -154,7 +154,9 @@ const SystemSummary* Section::reference(const SystemSummary& summary) const {
 
 std::string Section::title() const {
   return fmt::format("Protocol {}, device {}{}", protocol, device,
-                     synthetic ? ", SYNTHETIC data" : "");
+                     synthetic     ? ", SYNTHETIC data"
+                     : !comparable ? ", not all of Fashion-MNIST"
+                                   : "");
 }
 
 std::vector<Section> summarize(std::span<const RunResult> runs) {
@@ -164,7 +166,7 @@ std::vector<Section> summarize(std::span<const RunResult> runs) {
   for (const Runs& of_system : grouped(runs)) {
     const RunResult& first = *of_system.front();
     if (previous == nullptr || section_key(*previous) != section_key(first))
-      sections.push_back({first.protocol, first.device, first.synthetic, {}});
+      sections.push_back({first.protocol, first.device, first.synthetic, first.comparable, {}});
     sections.back().systems.push_back(summarize_system(of_system));
     previous = &first;
   }

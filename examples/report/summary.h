@@ -42,15 +42,17 @@ struct SystemSummary {
   Confusion confusion;  // added up over the seeds that have one
 };
 
-/// Runs whose numbers are comparable: one protocol, one device, all real or all synthetic.
+/// Runs whose numbers are comparable: one protocol, one device, one kind of data.
 struct Section {
   std::string protocol;
   std::string device;
   bool synthetic = false;
+  bool comparable = true;
   std::vector<SystemSummary> systems;  // in the study's order
 
-  /// Whether the published numbers may stand beside these: never beside synthetic ones.
-  bool shows_published() const { return !synthetic; }
+  /// Whether the published numbers may stand beside these: only where all of Fashion-MNIST was
+  /// used.
+  bool shows_published() const { return comparable && !synthetic; }
   bool shows_test() const { return protocol == "held_out"; }
 
   /// The system of that name; nullptr if the section has no run of it.

@@ -166,8 +166,12 @@ std::vector<std::string> explanations(const Section& section) {
   std::vector<std::string> sentences;
   if (section.synthetic)
     sentences.push_back(
-        "SYNTHETIC DATA: generated images, or others than Fashion-MNIST's. These numbers show that "
-        "the program runs, not how good a system is, and published numbers are left out.");
+        "SYNTHETIC DATA: generated images. These numbers show that the program runs, not how good "
+        "a "
+        "system is, and published numbers are left out.");
+  else if (!section.comparable)
+    sentences.push_back(
+        "Trained on part of Fashion-MNIST, or on other images: published numbers are left out.");
   sentences.push_back(protocol_sentence(section));
   if (section.shows_published() && section.protocol != "published")
     sentences.push_back(
