@@ -49,7 +49,7 @@ Json parse_header(std::string_view text) {
     return true;
   };
   DRAPE_CHECK(text.starts_with('{'), "expected a header that begins with '{{'");
-  const Json header = Json::parse(text, check, /*allow_exceptions=*/false);
+  Json header = Json::parse(text, check, /*allow_exceptions=*/false);
   DRAPE_CHECK(header.is_object(), "expected a JSON object as header, got something else");
   return header;
 }
@@ -85,7 +85,7 @@ Entry parse_entry(const std::string& name, const Json& json) {
   const std::vector<std::int64_t> extents = numbers(json, name, "shape");
   const std::vector<std::int64_t> range = numbers(json, name, "data_offsets");
   DRAPE_CHECK(range.size() == 2, "expected two data_offsets of '{}', got {}", name, range.size());
-  const Entry entry{name, dtype_of(json, name), Shape(extents), range[0], range[1]};
+  Entry entry{name, dtype_of(json, name), Shape(extents), range[0], range[1]};
   const std::int64_t bytes = entry.shape.size() * size_of(entry.dtype);
   DRAPE_CHECK(entry.end - entry.begin == bytes, "expected {} bytes for '{}' of shape {}, got {}",
               bytes, name, entry.shape.to_string(), entry.end - entry.begin);

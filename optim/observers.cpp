@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/print.h"
 
@@ -19,7 +20,7 @@ std::string progress_bar(const TrainingPlan& plan, const EpochProgress& progress
   const auto done = static_cast<double>(progress.images);
   const double total = static_cast<double>(std::max<std::int64_t>(plan.images_per_epoch, 1));
   const double speed = progress.seconds > 0.0 ? done / progress.seconds : 0.0;
-  const long left = speed > 0.0 ? static_cast<long>((total - done) / speed + 0.5) : 0;
+  const long left = speed > 0.0 ? std::lround((total - done) / speed) : 0;
   const auto filled = std::min(static_cast<std::size_t>(done / total * kBarWidth), kBarWidth);
   std::string bar(filled, '=');
   if (filled < kBarWidth) bar += '>';

@@ -13,6 +13,12 @@ double anneal(double from, double to, double progress) {
   return to + (from - to) / 2.0 * (1.0 + std::cos(std::numbers::pi * progress));
 }
 
+double stepwise(const Schedule& schedule, std::int64_t t) {
+  DRAPE_CHECK(schedule.period >= 1, "schedule: expected a period >= 1, got {}", schedule.period);
+  const std::int64_t periods = t / (schedule.steps_per_epoch * schedule.period);
+  return schedule.base * std::pow(schedule.factor, static_cast<double>(periods));
+}
+
 double one_cycle(const Schedule& schedule, double t) {
   const double total = static_cast<double>(schedule.steps());
   const double start = schedule.base / schedule.start_divisor;
@@ -31,7 +37,7 @@ double Schedule::at(std::int64_t t) const {
     case ScheduleKind::constant:
       return base;
     case ScheduleKind::step:
-      return base * std::pow(factor, static_cast<double>(t / steps_per_epoch / period));
+      return stepwise(*this, t);
     case ScheduleKind::cosine:
       return anneal(base, 0.0, step / static_cast<double>(steps()));
     case ScheduleKind::one_cycle:

@@ -83,4 +83,6 @@ TEST_CASE("a schedule refuses steps outside the run") {
   CHECK_NOTHROW(schedule.at(9));
   CHECK_THROWS_WITH(schedule.at(10), "schedule: expected a step in 0 ... 9, got 10");
   CHECK_THROWS_AS(schedule.at(-1), drape::Error);
+  CHECK_THROWS_WITH((Schedule{.kind = ScheduleKind::step, .period = 0}.at(0)),
+                    "schedule: expected a period >= 1, got 0");
 }
