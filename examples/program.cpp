@@ -116,7 +116,7 @@ std::filesystem::path run_folder(const std::filesystem::path& out, const std::st
 }
 
 Runner::Runner(const Settings& settings, const std::vector<std::string>& systems, Fallback fallback)
-    : settings_(settings), interrupted_(&catch_interrupt()) {
+    : settings_(settings) {
   for (const std::string& system : systems) {
     for (int i = 0; i < settings.seeds; ++i)
       check_writable(run_folder(settings.out, system, settings.training.seed + i));
@@ -124,6 +124,7 @@ Runner::Runner(const Settings& settings, const std::vector<std::string>& systems
   if (settings.threads > 0) kernels::set_thread_count(settings.threads);
   const Device device = choose_device(settings.device);
   data_ = store(load_data(settings, fallback), settings.limit, device);
+  interrupted_ = &catch_interrupt();  // until here Ctrl-C ends the program at once
 }
 
 void Runner::run(const std::string& system, const NetworkOptions& network, double mixup_alpha,

@@ -28,7 +28,7 @@ std::filesystem::path run_folder(const std::filesystem::path& out, const std::st
 class Runner {
  public:
   /// Makes sure that the results of these systems can be written, sets the threads, chooses the
-  /// device, loads the data set, and takes over Ctrl-C. Error: whatever of this does not work.
+  /// device, loads the data set, and then takes over Ctrl-C. Error: whatever of this does not work.
   Runner(const Settings& settings, const std::vector<std::string>& systems,
          Fallback fallback = Fallback::none);
 
@@ -49,7 +49,7 @@ class Runner {
 
   Settings settings_;
   StoredData data_;
-  const std::atomic<bool>* interrupted_;
+  const std::atomic<bool>* interrupted_ = nullptr;
   std::vector<RunResult> results_;
   enum class Health { sound, diverged } health_ = Health::sound;
 };

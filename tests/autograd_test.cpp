@@ -1,3 +1,4 @@
+// The engine: sums, order, depth, and one use of each history.
 #include "layers/add.h"
 #include "layers/relu.h"
 #include "tests/catch.h"

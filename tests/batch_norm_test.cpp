@@ -1,4 +1,7 @@
+// Batch norm: PyTorch's numbers, chunked statistics, the fused forms, train and eval mode.
 #include "layers/batch_norm.h"
+
+#include <cmath>
 
 #include "layers/dropout.h"
 #include "layers/relu.h"

@@ -1,3 +1,4 @@
+// From stored images to the batches of an epoch.
 #include "data/batches.h"
 
 #include <algorithm>

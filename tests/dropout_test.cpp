@@ -1,4 +1,9 @@
+// Dropout: which elements it keeps, and that any part of a tensor draws the same mask.
 #include "layers/dropout.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
 
 #include "kernels/dropout.h"
 #include "tests/catch.h"

@@ -1,6 +1,9 @@
 // Convolutions of random geometry, and image ops at every batch size up to 130 that is worth
 // trying. DRAPE_GEOMETRIES sets how many geometries each convolution is tried with.
+#include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <span>
 
 #include "layers/avg_pool2d.h"
 #include "layers/batch_norm.h"

@@ -1,7 +1,9 @@
+// Losses: PyTorch's numbers, extreme logits; and the count behind accuracy.
 #include "layers/losses.h"
 
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "tests/catch.h"
 #include "tests/compare.h"

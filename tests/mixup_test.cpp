@@ -1,6 +1,9 @@
+// MixUp: its algebra on a batch, and the distribution of what it draws.
 #include "data/mixup.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "data/batches.h"
 #include "tests/catch.h"

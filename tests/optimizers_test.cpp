@@ -1,3 +1,7 @@
+// Adam, AdamW and SGD: PyTorch's steps, and that a saved state goes on with the same bits.
+#include <cmath>
+#include <memory>
+
 #include "layers/add.h"
 #include "optim/adam.h"
 #include "optim/sgd.h"

@@ -1,3 +1,4 @@
+// The thread pool: each index once, exceptions, nesting, several callers.
 #include "kernels/parallel.h"
 
 #include <atomic>

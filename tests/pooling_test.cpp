@@ -1,3 +1,4 @@
+// Max and average pooling: PyTorch's numbers, ties, NaN, and what lies outside every window.
 #include <cmath>
 #include <limits>
 

@@ -1,3 +1,4 @@
+// Philox against known answers, and the distributions made from it.
 #include "core/random.h"
 
 #include <algorithm>

@@ -1,4 +1,9 @@
+// Shapes, tensors, storage and memory.
 #include "core/tensor.h"
+
+#include <cmath>
+#include <cstdint>
+#include <vector>
 
 #include "kernels/memory.h"
 #include "tests/catch.h"
