@@ -123,6 +123,7 @@ std::vector<Op> pooling_rows() {
       {"max_pool2d", distinct({2, 4, 6, 3}), pooled(max_pool2d, {}),
        elementwise_size({64, 28, 28, 32})},
       {"max_pool2d, odd size", distinct({3, 5, 7, 1}), pooled(max_pool2d, {})},
+      {"max_pool2d, padded", distinct({1, 4, 5, 3}), pooled(max_pool2d, {.padding = 1})},
       {"max_pool2d, overlapping, padded", distinct({1, 5, 6, 3}),
        pooled(max_pool2d, {.window = 3, .stride = 2, .padding = 1})},
       {"max_pool2d, by axis", distinct({1, 7, 6, 2}),
