@@ -122,12 +122,22 @@ TEST_CASE("batch norm in eval mode is the same for each row alone", "[batch_norm
 
 TEST_CASE("batch norm's gradient in eval mode ignores later running statistics", "[batch_norm]") {
   const BatchNormState state = fresh(2);
-  Tensor x = noise({3, 2}, {2, 2});
-  x.track();
-  const Tensor y = batch_norm(x, state, Mode::eval);
+  const std::vector<Tensor> inputs = tracked(std::vector{noise({3, 2}, {2, 2}), state.gamma});
+  const Tensor y = batch_norm(
+      inputs[0], {inputs[1], state.beta, state.running_mean, state.running_var}, Mode::eval);
   batch_norm(noise({9, 2}, {2, 3}), state, Mode::train, {.momentum = 1.0});
   backward(y, Tensor::full({3, 2}, 1.0, DType::f64));
-  for (const double dx : values(x.grad())) CHECK(dx == Approx(1.0).epsilon(1e-5));
+  for (const double dx : values(inputs[0].grad())) CHECK(dx == Approx(1.0).epsilon(1e-5));
+  const std::vector<double> x = values(inputs[0]), dgamma = values(inputs[1].grad());
+  for (std::size_t c = 0; c < 2; ++c) {
+    CHECK(dgamma[c] == Approx(x[c] + x[2 + c] + x[4 + c]).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("batch norm drops nothing in eval mode", "[batch_norm]") {
+  const Tensor x = noise({9, 2}, {2, 3});
+  CHECK(same_bits(batch_norm(x, fresh(2), Mode::eval, {.dropout = 0.5}),
+                  batch_norm(x, fresh(2), Mode::eval)));
 }
 
 TEST_CASE("batch norm lets NaN through", "[batch_norm]") {

@@ -64,6 +64,15 @@ TEST_CASE("losses stay finite for huge logits of f32", "[losses]") {
   }
 }
 
+TEST_CASE("losses have the right gradient for targets that do not add up to one", "[losses]") {
+  const std::vector<Tensor> logits{noise({2, 3}, {1, 2})};
+  const Tensor targets = noise({2, 3}, {1, 3});
+  for (const LossFunction loss : {softmax_cross_entropy, bce_with_logits}) {
+    const Function f = [&](std::span<const Tensor> in) { return loss(in[0], targets); };
+    CHECK(jacobian_error(f, logits) == "");
+  }
+}
+
 TEST_CASE("losses let NaN through", "[losses]") {
   const Tensor logits = Tensor::from({1, 2}, std::vector<float>{0.0f, NAN});
   const Tensor targets = Tensor::from({1, 2}, std::vector<float>{1.0f, 0.0f});
@@ -113,8 +122,9 @@ TEST_CASE("count_correct counts the first largest logit and never a NaN", "[loss
   CHECK(correct({1, 2, 2}, 2) == 0);
   CHECK(correct({1, 3, NAN}, 1) == 0);
   CHECK(correct({1, 3, NAN}, 2) == 0);
-  CHECK(correct({1, 3, 2}, 3) == 0);
   const std::vector<float> logits{1, 2, 3, 4, 6, 5};
+  CHECK(count_correct(Tensor::from({2, 3}, logits),
+                      Tensor::from({2}, std::vector<std::uint8_t>{3, 1})) == 1);  // 3 is no class
   CHECK(count_correct(Tensor::from({2, 3}, logits),
                       Tensor::from({2}, std::vector<std::uint8_t>{2, 1})) == 2);
   CHECK_THROWS_WITH(count_correct(Tensor::zeros({2, 3}), Tensor::zeros({3}, DType::u8)),

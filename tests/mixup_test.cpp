@@ -95,7 +95,9 @@ TEST_CASE("MixUp draws lambda from Beta(alpha, alpha)", "[mixup]") {
 TEST_CASE("MixUp draws an order of all rows, another for each batch", "[mixup]") {
   const MixUp mixup(1.0);
   Generator random(3, Purpose::mixup), again(3, Purpose::mixup);
-  const Mix first = mixup.draw(random, 64), second = mixup.draw(random, 64);
+  const Mix first = mixup.draw(random, 64);
+  CHECK(random.state().id == again.state().id + 2);  // one stream for lambda, one for the order
+  const Mix second = mixup.draw(random, 64);
   std::vector<std::int32_t> sorted = first.order;
   std::ranges::sort(sorted);
   for (std::int32_t i = 0; i < 64; ++i) CHECK(sorted[static_cast<std::size_t>(i)] == i);
