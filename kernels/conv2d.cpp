@@ -1,8 +1,10 @@
 #include "kernels/conv2d.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "kernels/conv2d_one_channel.h"
+#include "kernels/conv2d_winograd.h"
 #include "kernels/epilogue.h"
 #include "kernels/gemm.h"
 #include "kernels/memory.h"
@@ -12,20 +14,82 @@
 namespace drape::kernels {
 namespace {
 
-// Output pixels of the batch, counted through all images, with their patches unfolded: a matrix of
-// one row per pixel and one column per weight of a filter, in the filters' own order (r, s, c).
+// A rectangle of every image's output, and the filter's taps that matter there.
+struct Region {
+  Range p, q, r, s;
+
+  std::int64_t pixels() const { return p.size() * q.size(); }
+  std::int64_t taps() const { return r.size() * s.size(); }
+};
+
+// Positions [begin, end) along one axis that have the same taps inside the image.
+struct Stretch {
+  Range positions, taps;
+};
+
+std::vector<Stretch> stretches(std::int64_t outputs, std::int64_t inputs, std::int64_t window,
+                               std::int64_t stride, std::int64_t padding, std::int64_t dilation) {
+  std::vector<Stretch> all;
+  for (std::int64_t p = 0; p < outputs; ++p) {
+    const auto inside = [&](std::int64_t r) {
+      const std::int64_t at = p * stride - padding + r * dilation;
+      return at >= 0 && at < inputs;
+    };
+    Range taps{0, window};
+    while (taps.begin < taps.end && !inside(taps.begin)) ++taps.begin;
+    while (taps.begin < taps.end && !inside(taps.end - 1)) --taps.end;
+    if (!all.empty() && all.back().taps == taps) {
+      all.back().positions.end = p + 1;
+    } else {
+      all.push_back({{p, p + 1}, taps});
+    }
+  }
+  return all;
+}
+
+// The whole output with all taps; where at least a quarter of the products would be with pixels
+// outside the image, as for large dilations, in parts that leave those out.
+std::vector<Region> regions_of(const Conv2dGeometry& g) {
+  std::vector<Region> parts;
+  std::int64_t products = 0;
+  for (const Stretch& y : stretches(g.P, g.H, g.R, g.stride.y, g.padding.y, g.dilation.y)) {
+    for (const Stretch& x : stretches(g.Q, g.W, g.S, g.stride.x, g.padding.x, g.dilation.x)) {
+      parts.push_back({y.positions, x.positions, y.taps, x.taps});
+      products += parts.back().pixels() * parts.back().taps();
+    }
+  }
+  const Region whole{{0, g.P}, {0, g.Q}, {0, g.R}, {0, g.S}};
+  if (4 * products > 3 * whole.pixels() * whole.taps()) return {whole};
+  return parts;
+}
+
+// A region's pixels, counted through the batch, with their patches unfolded: a matrix of one row
+// per pixel and one column per weight of a filter, in the filters' own order (r, s, c).
 class Patches {
  public:
-  explicit Patches(const Conv2dGeometry& geometry)
-      : g_(geometry), channels_(g_.C / g_.groups), width_(g_.R * g_.S * channels_) {}
+  Patches(const Conv2dGeometry& geometry, const Region& region)
+      : g_(geometry),
+        region_(region),
+        channels_(g_.C / g_.groups),
+        width_(region.taps() * channels_) {}
 
   std::int64_t width() const { return width_; }
-  std::int64_t pixels() const { return g_.N * g_.P * g_.Q; }
+  std::int64_t pixels() const { return g_.N * region_.pixels(); }
+  Range pixels_of(Range images) const {
+    return {images.begin * region_.pixels(), images.end * region_.pixels()};
+  }
 
   // Rows of a matrix that stays in the second-level cache, and enough of them to keep GEMM busy.
   std::int64_t tile_rows() const {
     constexpr std::int64_t kElements = 1 << 16, kFewestRows = 192;
-    return std::min(std::max(kElements / width_, kFewestRows), pixels());
+    return std::min(std::max(kElements / (width_ + 1), kFewestRows), pixels());
+  }
+
+  // The region's pixel m in y, counted through the batch.
+  std::int64_t output(std::int64_t m) const {
+    const std::int64_t line = m / region_.q.size(), n = line / region_.p.size();
+    const std::int64_t p = region_.p.begin + line % region_.p.size();
+    return (n * g_.P + p) * g_.Q + region_.q.begin + m % region_.q.size();
   }
 
   // matrix[m] = the patch of pixel pixels.begin + m; zero outside the image.
@@ -49,6 +113,18 @@ class Patches {
     });
   }
 
+  // Calls body(first column of the matrix, first weight of the filter, how many) for runs of
+  // weights that lie together in both.
+  template <class Body>
+  void each_strip(Body&& body) const {
+    if (width_ == 0) return;
+    const std::int64_t strip = region_.s.size() * channels_, row = g_.S * channels_;
+    if (strip == row) return body(std::int64_t{0}, region_.r.begin * row, width_);
+    for (std::int64_t r = region_.r.begin; r < region_.r.end; ++r) {
+      body((r - region_.r.begin) * strip, r * row + region_.s.begin * channels_, strip);
+    }
+  }
+
  private:
   // Calls body(first element in the matrix, length, first element in x or -1 outside the image) for
   // runs of elements that lie together in both. Neighbouring taps join into one run when neither
@@ -56,73 +132,92 @@ class Patches {
   template <class Body>
   void each_run(Range pixels, Body&& body) const {
     const bool joined = g_.dilation.x == 1 && g_.groups == 1;
+    const std::int64_t strip = region_.s.size() * channels_;
     std::int64_t row = 0;
     for (std::int64_t m = pixels.begin; m < pixels.end; ++m, row += width_) {
-      const std::int64_t line = m / g_.Q, image = line / g_.P * g_.H;
-      const std::int64_t x0 = m % g_.Q * g_.stride.x - g_.padding.x;
-      const bool inside = joined && x0 >= 0 && x0 + g_.S <= g_.W;
-      std::int64_t y = line % g_.P * g_.stride.y - g_.padding.y;
-      for (std::int64_t r = 0; r < g_.R; ++r, y += g_.dilation.y) {
+      const std::int64_t out = output(m), line = out / g_.Q, image = line / g_.P * g_.H;
+      const std::int64_t x0 =
+          out % g_.Q * g_.stride.x - g_.padding.x + region_.s.begin * g_.dilation.x;
+      const bool inside = joined && x0 >= 0 && x0 + region_.s.size() <= g_.W;
+      std::int64_t column = row;
+      for (std::int64_t r = region_.r.begin; r < region_.r.end; ++r) {
+        const std::int64_t y = line % g_.P * g_.stride.y - g_.padding.y + r * g_.dilation.y;
         const bool y_inside = y >= 0 && y < g_.H;
-        const std::int64_t column = row + r * g_.S * channels_;
         if (!y_inside || inside) {
-          body(column, g_.S * channels_, y_inside ? ((image + y) * g_.W + x0) * g_.C : -1);
+          body(column, strip, y_inside ? ((image + y) * g_.W + x0) * g_.C : -1);
+          column += strip;
           continue;
         }
-        for (std::int64_t s = 0; s < g_.S; ++s) {
+        for (std::int64_t s = 0; s < region_.s.size(); ++s, column += channels_) {
           const std::int64_t x = x0 + s * g_.dilation.x;
           const bool x_inside = x >= 0 && x < g_.W;
-          body(column + s * channels_, channels_, x_inside ? ((image + y) * g_.W + x) * g_.C : -1);
+          body(column, channels_, x_inside ? ((image + y) * g_.W + x) * g_.C : -1);
         }
       }
     }
   }
 
   const Conv2dGeometry& g_;
+  Region region_;
   std::int64_t channels_, width_;
 };
 
-// One chunk's part of the backward pass: its images' pixels in order, tile by tile.
-struct BackwardChunk {
-  const Conv2dGeometry& g;
-  const Patches& patches;
-  const float *x, *w, *y, *dy;
-  Activation activation;
-  float *dx, *dw, *db;  // dw and db are the chunk's own sums; dx and dw may be null
-  Buffer<float> matrix{patches.tile_rows() * patches.width()};
-  Buffer<float> masked{patches.tile_rows() * g.K};
-
-  void images(Range range) {
-    const std::int64_t image = g.H * g.W * g.C, end = range.end * g.P * g.Q;
-    if (dx != nullptr) std::fill_n(dx + range.begin * image, range.size() * image, 0.0f);
-    for (std::int64_t m = range.begin * g.P * g.Q; m < end; m += patches.tile_rows()) {
-      tile({m, std::min(m + patches.tile_rows(), end)});
-    }
+// y of some of a region's pixels.
+void forward_tile(const Conv2dGeometry& g, const Patches& patches, Range pixels, const float* x,
+                  const float* w, const float* b, Activation activation, float* y) {
+  const std::int64_t filters = g.K / g.groups, filter = g.w_size() / g.K;
+  Buffer<float> matrix(pixels.size() * patches.width()), z(pixels.size() * g.K);
+  if (patches.width() == 0) std::fill_n(z.data(), pixels.size() * g.K, 0.0f);
+  for (std::int64_t group = 0; group < g.groups; ++group) {
+    patches.unfold(x, group, pixels, matrix.data());
+    patches.each_strip([&](std::int64_t column, std::int64_t weight, std::int64_t width) {
+      gemm<float>(pixels.size(), filters, width, {matrix.data() + column, patches.width()},
+                  {w + group * filters * filter + weight, filter, Use::transposed},
+                  column == 0 ? Output::replace : Output::add, z.data() + group * filters, g.K);
+    });
   }
+  add_bias_activate(pixels.size(), g.K, b, activation, z.data(), g.K);
+  for (std::int64_t m = 0; m < pixels.size(); ++m) {
+    std::copy_n(z.data() + m * g.K, g.K, y + patches.output(pixels.begin + m) * g.K);
+  }
+}
 
-  void tile(Range pixels) {
-    const std::int64_t filters = g.K / g.groups, width = patches.width();
-    const float* dz = dy + pixels.begin * g.K;
+// The gradients that come from some of a region's pixels are added to dx, dw and db. dx and dw may
+// be null.
+void backward_tile(const Conv2dGeometry& g, const Patches& patches, Range pixels, const float* x,
+                   const float* w, const float* y, const float* dy, Activation activation,
+                   float* dx, float* dw, float* db) {
+  const std::int64_t filters = g.K / g.groups, filter = g.w_size() / g.K;
+  Buffer<float> matrix(pixels.size() * patches.width()), dz(pixels.size() * g.K);
+  for (std::int64_t m = 0; m < pixels.size(); ++m) {
+    const std::int64_t out = patches.output(pixels.begin + m) * g.K;
     if (activation == Activation::relu) {
-      undo_activation(pixels.size() * g.K, y + pixels.begin * g.K, dz, masked.data());
-      dz = masked.data();
-    }
-    add_column_sums(pixels.size(), g.K, dz, db);
-    for (std::int64_t group = 0; group < g.groups; ++group) {
-      const float* dz_group = dz + group * filters;
-      if (dw != nullptr) {
-        patches.unfold(x, group, pixels, matrix.data());
-        gemm<float>(filters, width, pixels.size(), {dz_group, g.K, Use::transposed},
-                    {matrix.data(), width}, Output::add, dw + group * filters * width, width);
-      }
-      if (dx != nullptr) {
-        gemm<float>(pixels.size(), width, filters, {dz_group, g.K},
-                    {w + group * filters * width, width}, Output::replace, matrix.data(), width);
-        patches.fold(matrix.data(), group, pixels, dx);
-      }
+      undo_activation(g.K, y + out, dy + out, dz.data() + m * g.K);
+    } else {
+      std::copy_n(dy + out, g.K, dz.data() + m * g.K);
     }
   }
-};
+  add_column_sums(pixels.size(), g.K, dz.data(), db);
+  for (std::int64_t group = 0; group < g.groups; ++group) {
+    const float* dz_group = dz.data() + group * filters;
+    const std::int64_t first = group * filters * filter;
+    if (dw != nullptr) {
+      patches.unfold(x, group, pixels, matrix.data());
+      patches.each_strip([&](std::int64_t column, std::int64_t weight, std::int64_t width) {
+        gemm<float>(filters, width, pixels.size(), {dz_group, g.K, Use::transposed},
+                    {matrix.data() + column, patches.width()}, Output::add, dw + first + weight,
+                    filter);
+      });
+    }
+    if (dx != nullptr) {
+      patches.each_strip([&](std::int64_t column, std::int64_t weight, std::int64_t width) {
+        gemm<float>(pixels.size(), width, filters, {dz_group, g.K}, {w + first + weight, filter},
+                    Output::replace, matrix.data() + column, patches.width());
+      });
+      patches.fold(matrix.data(), group, pixels, dx);
+    }
+  }
+}
 
 // Calls body(element of y, element of x, element of w) for every product of the formula whose pixel
 // is inside the image.
@@ -152,20 +247,15 @@ template <>
 void conv2d_forward(Cpu, const Conv2dGeometry& g, const float* x, const float* w, const float* b,
                     Activation activation, float* y) {
   if (g.C == 1) return conv2d_one_channel_forward(g, x, w, b, activation, y);
-  const Patches patches(g);
-  const std::int64_t filters = g.K / g.groups, width = patches.width(), rows = patches.tile_rows();
-  parallel_for((patches.pixels() + rows - 1) / rows, [&](std::int64_t task) {
-    const Range pixels{task * rows, std::min((task + 1) * rows, patches.pixels())};
-    float* out = y + pixels.begin * g.K;
-    Buffer<float> matrix(rows * width);
-    for (std::int64_t group = 0; group < g.groups; ++group) {
-      patches.unfold(x, group, pixels, matrix.data());
-      gemm<float>(pixels.size(), filters, width, {matrix.data(), width},
-                  {w + group * filters * width, width, Use::transposed}, Output::replace,
-                  out + group * filters, g.K);
-    }
-    add_bias_activate(pixels.size(), g.K, b, activation, out, g.K);
-  });
+  if (winograd_pays(g)) return conv2d_winograd_forward(g, x, w, b, activation, y);
+  for (const Region& region : regions_of(g)) {
+    const Patches patches(g, region);
+    const std::int64_t rows = patches.tile_rows();
+    parallel_for((patches.pixels() + rows - 1) / rows, [&](std::int64_t task) {
+      const Range pixels{task * rows, std::min((task + 1) * rows, patches.pixels())};
+      forward_tile(g, patches, pixels, x, w, b, activation, y);
+    });
+  }
 }
 
 template <>
@@ -173,21 +263,22 @@ void conv2d_backward(Cpu, const Conv2dGeometry& g, const float* x, const float* 
                      const float* dy, Activation activation, float* dx, float* dw, float* db) {
   if (g.C == 1 && dx == nullptr)
     return conv2d_one_channel_backward(g, x, y, dy, activation, dw, db);
-  const Patches patches(g);
+  if (winograd_pays(g)) return conv2d_winograd_backward(g, x, w, y, dy, activation, dx, dw, db);
+  const std::vector<Region> regions = regions_of(g);
   Partials<float> partials(g.N, g.w_size() + g.K);
-  parallel_for(partials.chunks(), [&](std::int64_t index) {
-    float* sums = partials.start(index);
-    BackwardChunk chunk{.g = g,
-                        .patches = patches,
-                        .x = x,
-                        .w = w,
-                        .y = y,
-                        .dy = dy,
-                        .activation = activation,
-                        .dx = dx,
-                        .dw = dw == nullptr ? nullptr : sums,
-                        .db = sums + g.w_size()};
-    chunk.images(part(g.N, partials.chunks(), index));
+  parallel_for(partials.chunks(), [&](std::int64_t chunk) {
+    const Range images = part(g.N, partials.chunks(), chunk);
+    const std::int64_t image = g.H * g.W * g.C;
+    float* sums = partials.start(chunk);
+    if (dx != nullptr) std::fill_n(dx + images.begin * image, images.size() * image, 0.0f);
+    for (const Region& region : regions) {
+      const Patches patches(g, region);
+      const Range all = patches.pixels_of(images);
+      for (std::int64_t m = all.begin; m < all.end; m += patches.tile_rows()) {
+        backward_tile(g, patches, {m, std::min(m + patches.tile_rows(), all.end)}, x, w, y, dy,
+                      activation, dx, dw == nullptr ? nullptr : sums, sums + g.w_size());
+      }
+    }
   });
   if (dw != nullptr) partials.add_up(0, g.w_size(), dw);
   if (db != nullptr) partials.add_up(g.w_size(), g.K, db);

@@ -1,28 +1,15 @@
 #include "kernels/conv2d_one_channel.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "kernels/epilogue.h"
+#include "kernels/float8.h"
 #include "kernels/memory.h"
 #include "kernels/parallel.h"
 #include "kernels/partials.h"
 
 namespace drape::kernels {
 namespace {
-
-// Eight floats at a time: the compilers' vector type, which lowers to whatever the machine has.
-using Float8 = float __attribute__((vector_size(32)));
-
-Float8 load8(const float* from) {
-  Float8 v;
-  std::memcpy(&v, from, sizeof(v));
-  return v;
-}
-
-void store8(Float8 v, float* to) {
-  std::memcpy(to, &v, sizeof(v));
-}
 
 // Filters are taken 32 at a time: four vectors, which stay in registers while pixels are broadcast
 // to them.

@@ -25,6 +25,7 @@ void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& t
 struct Range {
   std::int64_t begin, end;
   std::int64_t size() const { return end - begin; }
+  friend bool operator==(const Range&, const Range&) = default;
 };
 inline Range part(std::int64_t items, std::int64_t tasks, std::int64_t index) {
   return {items * index / tasks, items * (index + 1) / tasks};

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/conv2d_winograd.h"
 #include "layers/deform_conv2d.h"
 #include "tests/catch.h"
 #include "tests/compare.h"
@@ -107,6 +108,57 @@ TEST_CASE("deform_conv2d equals torchvision's and ONNX's", "[deform_conv2d]") {
     compared += compare(golden, in, function, golden.at("tolerance"));
   }
   CHECK(compared >= 13 * 5 + 6);
+}
+
+TEST_CASE("conv2d by Winograd's algorithm is conv2d", "[conv2d]") {
+  struct Case {
+    std::int64_t N, H, W, C, K;
+    Conv2dOptions options;
+  };
+  const std::vector<Case> cases{
+      {9, 8, 8, 8, 16, {.padding = 1}},
+      {9, 7, 7, 16, 8, {.padding = 1, .activation = Activation::relu}},
+      {16, 6, 9, 40, 8, {}},
+      {9, 8, 7, 8, 8, {.padding = {0, 2}}},
+      {9, 14, 13, 8, 8, {.padding = 2, .dilation = 2, .activation = Activation::relu}},
+      {3, 13, 16, 8, 24, {.padding = {2, 1}, .dilation = {3, 1}}},
+      {260, 4, 4, 8, 8, {.padding = 1}},  // more than one block
+      {1, 64, 66, 8, 8, {.padding = 1}},  // a block of one image
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.N, c.H, c.W, c.C, c.K);
+    const auto run = [&](DType dtype) {
+      const std::vector<Tensor> inputs{
+          draw({c.N, c.H, c.W, c.C}, Values::uniform, {.seed = 8, .id = 1}, dtype),
+          draw({c.K, 3, 3, c.C}, Values::uniform, {.seed = 8, .id = 2}, dtype),
+          draw({c.K}, Values::uniform, {.seed = 8, .id = 3}, dtype)};
+      const Function function = [&](std::span<const Tensor> t) {
+        return conv2d(t[0], t[1], t[2], c.options);
+      };
+      const Shape y = function(inputs).shape();
+      const Conv2dGeometry geometry{.N = c.N,
+                                    .H = c.H,
+                                    .W = c.W,
+                                    .C = c.C,
+                                    .K = c.K,
+                                    .R = 3,
+                                    .S = 3,
+                                    .P = y[1],
+                                    .Q = y[2],
+                                    .stride = c.options.stride,
+                                    .padding = c.options.padding,
+                                    .dilation = c.options.dilation,
+                                    .groups = 1};
+      CHECK(kernels::winograd_pays(geometry));
+      return differentiate(function, inputs, draw(y, Values::uniform, {.seed = 8, .id = 4}, dtype));
+    };
+    const Differentiated exact = run(DType::f64), rounded = run(DType::f32);
+    CHECK(difference(exact.y, rounded.y) < 2e-6 * largest(exact.y));
+    for (std::size_t i = 0; i < 3; ++i) {
+      CAPTURE(i);
+      CHECK(difference(exact.grads[i], rounded.grads[i]) < 2e-6 * largest(exact.grads[i]));
+    }
+  }
 }
 
 TEST_CASE("with zero offsets and a mask of ones deform_conv2d is conv2d", "[deform_conv2d]") {
