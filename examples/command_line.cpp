@@ -44,6 +44,7 @@ CLI::Validator above_zero(double high) {
 template <class E>
 void add_choice(CLI::App& app, const std::string& option, E& value,
                 const std::vector<std::pair<std::string, E>>& choices, const std::string& help) {
+  value = choices.front().second;
   std::vector<std::string> words;
   for (const auto& [word, meaning] : choices) words.push_back(word);
   const auto is_word = [words](const std::string& text) -> std::string {
@@ -59,9 +60,11 @@ void add_choice(CLI::App& app, const std::string& option, E& value,
       ->default_str(words.front());
 }
 
-void add_training_options(CLI::App& app, TrainerOptions& training) {
-  app.add_option("--epochs", training.epochs, "passes over the training images, at most")
-      ->check(count(1, kMany));
+void add_training_options(CLI::App& app, Settings& settings) {
+  TrainerOptions& training = settings.training;
+  app.add_option("--epochs", settings.epochs, "passes over the training images, at most")
+      ->check(count(1, kMany))
+      ->default_str(fmt::format("{}, with MixUp {}", default_epochs(0.0), default_epochs(1.0)));
   app.add_option("--batch", training.batch, "images per step")->check(count(1, kMany));
   app.add_option("--lr", training.learning_rate, "learning rate that the schedule starts from")
       ->check(above_zero(1e6));
@@ -72,9 +75,9 @@ void add_training_options(CLI::App& app, TrainerOptions& training) {
   app.add_option("--weight-decay", training.weight_decay, "adamw: 0.01 unless given")
       ->check(real(0.0, 1e6));
   add_choice<ScheduleKind>(app, "--schedule", training.schedule,
-                           {{"constant", ScheduleKind::constant},
+                           {{"cosine", ScheduleKind::cosine},
+                            {"constant", ScheduleKind::constant},
                             {"step", ScheduleKind::step},
-                            {"cosine", ScheduleKind::cosine},
                             {"one_cycle", ScheduleKind::one_cycle}},
                            "learning rate over time; step: a tenth every 10 epochs");
   app.add_option("--patience", training.early_stopping.patience,
@@ -140,6 +143,10 @@ std::string_view name(Protocol protocol) {
   return protocol == Protocol::held_out ? "held_out" : "published";
 }
 
+int default_epochs(double mixup_alpha) {
+  return mixup_alpha == 0.0 ? 15 : 30;
+}
+
 std::optional<TrainingCommand> parse_training_command(int argc, const char* const* argv,
                                                       Architecture architecture,
                                                       const std::string& description) {
@@ -147,7 +154,7 @@ std::optional<TrainingCommand> parse_training_command(int argc, const char* cons
   Settings& settings = command.settings;
   CLI::App app(description);
   app.option_defaults()->always_capture_default();
-  add_training_options(app, settings.training);
+  add_training_options(app, settings);
   app.add_option("--mixup", settings.training.mixup_alpha,
                  "mix images with lambda ~ Beta(ALPHA, ALPHA), 1 in the study; 0: off")
       ->type_name("ALPHA")
@@ -186,12 +193,12 @@ std::optional<CompareCommand> parse_compare_command(int argc, const char* const*
   app.add_flag_callback(
       "--report-only", [&] { command.task = CompareTask::report_only; },
       "train nothing: report the runs found in the folder of --out");
-  add_training_options(app, settings.training);
+  add_training_options(app, settings);
   add_run_options(app, settings);
   if (!parse(app, argc, argv)) return std::nullopt;
   finish(app, settings);
   if (command.fallback == Fallback::synthetic) {
-    if (app.count("--epochs") == 0) settings.training.epochs = kQuickEpochs;
+    if (app.count("--epochs") == 0) settings.epochs = kQuickEpochs;
     if (app.count("--limit") == 0) settings.limit = kQuickImages;
   }
   for (const std::string& system : command.systems) {

@@ -32,7 +32,8 @@ enum class Verbosity { progress, quiet };
 
 /// What all programs share.
 struct Settings {
-  TrainerOptions training;  // its seed is that of the first run
+  TrainerOptions training;    // its seed is that of the first run
+  std::optional<int> epochs;  // none: default_epochs
   Protocol protocol = Protocol::held_out;
   int seeds = 1;
   int threads = 0;               // 0: as many as there are cores
@@ -43,6 +44,9 @@ struct Settings {
   std::filesystem::path out = "out";
   Verbosity verbosity = Verbosity::progress;
 };
+
+/// How long a system trains unless told: mixed images take about twice as long to learn from.
+int default_epochs(double mixup_alpha);
 
 /// What a program that trains one network is told.
 struct TrainingCommand {

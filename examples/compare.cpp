@@ -29,7 +29,7 @@ std::vector<RunResult> read_runs(const fs::path& out) {
     std::ranges::sort(seeds, {}, &RunResult::seed);
     runs.insert(runs.end(), seeds.begin(), seeds.end());
   }
-  DRAPE_CHECK(!runs.empty(), "compare: expected runs in '{}', got none", out.string());
+  DRAPE_CHECK(!runs.empty(), "report: expected runs in '{}', got none", out.string());
   return runs;
 }
 

@@ -133,6 +133,7 @@ void Runner::run(const std::string& system, const NetworkOptions& network, doubl
     Experiment experiment{system, network, settings_.training, settings_.protocol, {}};
     experiment.training.seed += static_cast<std::uint64_t>(i);
     experiment.training.mixup_alpha = mixup_alpha;
+    experiment.training.epochs = settings_.epochs.value_or(default_epochs(mixup_alpha));
     experiment.folder = run_folder(settings_.out, system, experiment.training.seed);
     const std::size_t before = results_.size();
     run_seed(experiment);

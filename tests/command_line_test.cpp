@@ -138,8 +138,8 @@ TEST_CASE("help shows every option with its default") {
     const Ended ended = run(program + std::string(" --help"));
     CHECK(ended.exit_code == 0);
     CHECK(ended.err.empty());
-    for (const char* text : {"--epochs INT=30", "--batch INT=64", "--lr FLOAT=0.001",
-                             "{adam,adamw,sgd}=adam", "{constant,step,cosine,one_cycle}=constant",
+    for (const char* text : {"--epochs INT=15, with MixUp 30", "--batch INT=64", "--lr FLOAT=0.001",
+                             "{adam,adamw,sgd}=adam", "{cosine,constant,step,one_cycle}=cosine",
                              "--patience INT=5", "{held_out,published}=held_out", "--seed UINT=0",
                              "--seeds INT=1", "{auto,cpu,cuda}=auto", "--out DIR=out"}) {
       CHECK_THAT(ended.out, ContainsSubstring(text));
@@ -164,7 +164,7 @@ TEST_CASE("options mean what they say") {
               "--data",      "d",       "--limit",    "11",        "--out",      "o",
               "--quiet",     "--mixup", "0.5",        "--dropout", "0.5"});
   const drape::Settings& settings = command.settings;
-  CHECK(settings.training.epochs == 7);
+  CHECK(settings.epochs == 7);
   CHECK(settings.training.batch == 3);
   CHECK(settings.training.learning_rate == 0.5);
   CHECK(settings.training.optimizer == drape::OptimizerKind::sgd);
@@ -188,6 +188,8 @@ TEST_CASE("options mean what they say") {
   CHECK(parsed({"--optimizer", "adamw", "--weight-decay", "0"}).settings.training.weight_decay ==
         0.0);
   CHECK_FALSE(parsed({}).settings.device);
+  CHECK_FALSE(parsed({}).settings.epochs);
+  CHECK(parsed({}).settings.training.schedule == drape::ScheduleKind::cosine);
 }
 
 TEST_CASE("a quick comparison is short unless told otherwise") {
@@ -197,9 +199,9 @@ TEST_CASE("a quick comparison is short unless told otherwise") {
   };
   CHECK(parsed({}).systems.size() == 8);
   CHECK(parsed({}).settings.limit == 0);
-  CHECK(parsed({"--quick"}).settings.training.epochs == 2);
+  CHECK(parsed({"--quick"}).settings.epochs == 2);
   CHECK(parsed({"--quick"}).settings.limit == 6000);
-  CHECK(parsed({"--quick", "--epochs", "9", "--limit", "0"}).settings.training.epochs == 9);
+  CHECK(parsed({"--quick", "--epochs", "9", "--limit", "0"}).settings.epochs == 9);
   CHECK(parsed({"--quick", "--epochs", "9", "--limit", "0"}).settings.limit == 0);
   CHECK(parsed({"--systems", "enhanced,standard"}).systems ==
         std::vector<std::string>{"standard", "enhanced"});
