@@ -280,7 +280,7 @@ Tensor draw(const Shape& shape, Values rule, RandomStream stream, DType dtype) {
         drawn[i] = sign * (0.1f + 0.9f * u);
         break;
       case Values::distinct:
-        drawn[i] = static_cast<float>(order[i] - shape.size() / 2) / 64.0f;
+        drawn[i] = (static_cast<float>(order[i]) - 0.5f * static_cast<float>(shape.size())) / 64.0f;
         break;
       case Values::between_pixels:
         drawn[i] = whole + 0.1f + 0.8f * u;

@@ -45,6 +45,7 @@ Sources repository() {
       }
       continue;
     }
+    if (name == ".git") continue;  // a worktree's: a file with a path in it
     const std::string extension = it->path().extension().string();
     if (extension.empty() ||
         is_one_of(extension, ".h .cpp .cu .cuh .py .sh .md .txt .cmake .json")) {

@@ -1,4 +1,6 @@
 // Uses std::string without including it, on purpose.
 #pragma once
 
-inline std::string name() { return "incomplete"; }
+inline std::string name() {
+  return "incomplete";
+}
