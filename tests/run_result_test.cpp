@@ -1,14 +1,17 @@
 // The files of a run: written whole or not at all, read back as they were, refused when damaged.
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -99,6 +102,31 @@ TEST_CASE("reading a file stops at its limit") {
   CHECK(read_file(folder / "a", 5) == "12345");
   CHECK_THAT(error_of([&] { read_file(folder / "a", 4); }), ContainsSubstring("at most 4 bytes"));
   CHECK_THAT(error_of([&] { read_file(folder / "b", 4); }), ContainsSubstring("No such file"));
+}
+
+TEST_CASE("reading a file takes no more memory than the file") {
+  const TemporaryFolder folder;
+  const std::string big(600'000, 'x');
+  write_file_atomically(folder / "a", big);
+  for (const std::size_t limit : {big.size(), 10 * big.size()}) {
+    const std::string content = read_file(folder / "a", limit);
+    CHECK(content == big);
+    CHECK(content.capacity() < big.size() + 1000);  // doubling on the way would end at 1 MiB
+  }
+}
+
+TEST_CASE("a file that does not tell its size is read whole, up to the limit") {
+  const TemporaryFolder folder;
+  const std::string big(200'000, 'x');
+  REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  const std::jthread writer([&] { std::ofstream(folder / "pipe") << big; });
+  const std::string content = read_file(folder / "pipe", big.size());
+  CHECK(content == big);
+
+  const char* status = "/proc/self/status";  // a regular file of size 0, as stat has it
+  if (!std::filesystem::exists(status)) return;
+  CHECK(read_file(status, 1 << 20).starts_with("Name:"));
+  CHECK_THAT(error_of([&] { read_file(status, 4); }), ContainsSubstring("at most 4 bytes"));
 }
 
 TEST_CASE("a run reads back as it was written") {
