@@ -10,6 +10,7 @@
 #include "core/file.h"
 #include "data/split.h"
 #include "examples/machine.h"
+#include "kernels/memory.h"
 
 namespace drape {
 namespace {
@@ -121,6 +122,7 @@ Selection select_examples(const StoredData& data, Protocol protocol, std::uint64
 
 Outcome run_experiment(const Experiment& experiment, const StoredData& data, Observer& progress,
                        const std::atomic<bool>& interrupted) {
+  kernels::trim(Cpu{});  // what an earlier run left behind is not this one's
   reset_peak_memory();
   Sequential model = build_network(experiment.network);
   Generator random(experiment.training.seed, Purpose::initialization);
