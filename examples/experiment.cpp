@@ -41,6 +41,7 @@ RunResult describe(const Experiment& experiment, const StoredData& data, Sequent
   run.protocol = name(experiment.protocol);
   run.seed = experiment.training.seed;
   run.device = name(data.train_images.device());
+  run.commit = build_commit();
   run.parameters = model.parameter_count();
   run.multiply_adds_per_image = model.multiply_adds({1, stored[1], stored[2], stored[3]});
   run.synthetic = data.synthetic;

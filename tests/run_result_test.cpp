@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "core/file.h"
+#include "examples/machine.h"
 #include "examples/run_result.h"
 #include "tests/catch.h"
 #include "tests/data_helpers.h"
@@ -143,15 +145,25 @@ TEST_CASE("a run reads back as it was written") {
   CHECK(read_run(folder / "runs/a") == run);
 }
 
+TEST_CASE("build_commit() is a commit of the checkout, and none outside of one") {
+  const auto git = [](const std::string& command) {
+    return std::system(("git --git-dir='" DRAPE_SOURCE_DIR "/.git' " + command + " 2> /dev/null")
+                           .c_str()) == 0;
+  };
+  const std::string commit = build_commit();
+  CHECK(git("cat-file -e HEAD") == !commit.empty());
+  if (!commit.empty()) CHECK(git("cat-file -e '" + commit + "^{commit}'"));
+}
+
 TEST_CASE("result.json has the promised keys") {
   const auto json = result_json(run_of("standard", 0, 0.9));
   std::set<std::string> keys;
   for (const auto& [key, value] : json.items()) keys.insert(key);
-  CHECK(keys == std::set<std::string>{"system", "protocol", "seed", "device", "epochs_run",
-                                      "best_epoch", "best_validation_accuracy", "test_accuracy",
-                                      "parameters", "multiply_adds_per_image", "seconds_per_epoch",
-                                      "images_per_second", "peak_memory_bytes", "stop_reason",
-                                      "synthetic", "comparable", "confusion"});
+  CHECK(keys == std::set<std::string>{"system", "protocol", "seed", "device", "commit",
+                                      "epochs_run", "best_epoch", "best_validation_accuracy",
+                                      "test_accuracy", "parameters", "multiply_adds_per_image",
+                                      "seconds_per_epoch", "images_per_second", "peak_memory_bytes",
+                                      "stop_reason", "synthetic", "comparable", "confusion"});
   CHECK(json.at("test_accuracy").is_null());
   CHECK(result_json(run_of("standard", 0, 0.9, "held_out")).at("test_accuracy").is_number());
 }
@@ -174,6 +186,7 @@ TEST_CASE("a result.json with a wrong field is refused by name") {
       {"seed", -1},
       {"seed", 1.5},
       {"device", ""},
+      {"commit", nullptr},
       {"epochs_run", 4294967301},
       {"epochs_run", 6},
       {"best_epoch", 0},

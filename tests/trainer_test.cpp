@@ -13,6 +13,7 @@
 #include "core/checkpoint.h"
 #include "data/synthetic.h"
 #include "examples/experiment.h"
+#include "examples/machine.h"
 #include "kernels/parallel.h"
 #include "layers/flatten.h"
 #include "layers/linear.h"
@@ -396,6 +397,7 @@ TEST_CASE("an experiment's files hold its result and its best weights") {
   const drape::RunResult run = drape::read_run(folder / "run");
   CHECK(run == *outcome.run);
   CHECK(run.system == "deep");
+  CHECK(run.commit == drape::build_commit());
   CHECK(run.protocol == "published");
   CHECK(run.seed == 4);
   CHECK(run.stop_reason == "max_epochs");
