@@ -1,6 +1,7 @@
 #include "core/file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -115,6 +116,10 @@ std::string read_file(const fs::path& path, std::size_t max_bytes) {
   const Descriptor file(open_retrying(path, O_RDONLY));
   if (file.get() < 0) fail("open", path, errno);
   std::string content;
+  // Only a regular file's size is known, and it may change: room to begin with, no more.
+  struct stat status = {};
+  if (::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode))
+    content.reserve(std::min(static_cast<std::size_t>(status.st_size), max_bytes));
   std::array<char, 1 << 16> buffer;
   while (true) {
     const ssize_t count = ::read(file.get(), buffer.data(), buffer.size());

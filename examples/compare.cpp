@@ -40,7 +40,6 @@ int compare(int argc, char** argv) {
   const ReportOptions options{
       .command = fmt::format("{}", fmt::join(argv, argv + argc, " ")),
       .machine = describe_machine(),
-      .commit = "",
       .class_names = std::vector<std::string>(kClassNames.begin(), kClassNames.end())};
   const auto done = [&](int exit_code) {
     if (settings.verbosity == Verbosity::progress)

@@ -10,6 +10,7 @@
 #include "core/file.h"
 #include "data/split.h"
 #include "examples/machine.h"
+#include "kernels/memory.h"
 
 namespace drape {
 namespace {
@@ -40,6 +41,7 @@ RunResult describe(const Experiment& experiment, const StoredData& data, Sequent
   run.protocol = name(experiment.protocol);
   run.seed = experiment.training.seed;
   run.device = name(data.train_images.device());
+  run.commit = build_commit();
   run.parameters = model.parameter_count();
   run.multiply_adds_per_image = model.multiply_adds({1, stored[1], stored[2], stored[3]});
   run.synthetic = data.synthetic;
@@ -121,6 +123,7 @@ Selection select_examples(const StoredData& data, Protocol protocol, std::uint64
 
 Outcome run_experiment(const Experiment& experiment, const StoredData& data, Observer& progress,
                        const std::atomic<bool>& interrupted) {
+  kernels::trim(Cpu{});  // what an earlier run left behind is not this one's
   reset_peak_memory();
   Sequential model = build_network(experiment.network);
   Generator random(experiment.training.seed, Purpose::initialization);

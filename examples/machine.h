@@ -1,4 +1,4 @@
-// What the machine is, and how much memory this process took of it.
+// Where a run comes from: the machine, how much memory this process took of it, and the source.
 #pragma once
 
 #include <cstdint>
@@ -13,5 +13,9 @@ std::string describe_machine();
 /// the system cannot reset it (only Linux can); 0 if it does not tell.
 std::int64_t peak_memory_bytes();
 void reset_peak_memory();
+
+/// The commit that was checked out when this was built, "7256b44"; uncommitted changes do not show
+/// in it. "" if built outside a git checkout.
+std::string build_commit();
 
 }  // namespace drape

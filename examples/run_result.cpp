@@ -122,6 +122,7 @@ RunResult parse_result(const std::string& text) {
   run.protocol = fields.get<std::string>("protocol");
   run.seed = fields.get<std::uint64_t>("seed");
   run.device = fields.get<std::string>("device");
+  run.commit = fields.get<std::string>("commit");
   run.epochs_run = fields.get<int>("epochs_run");
   run.best_epoch = fields.get<int>("best_epoch");
   run.best_validation_accuracy = fields.get<double>("best_validation_accuracy");
@@ -221,6 +222,7 @@ Json result_json(const RunResult& run) {
           {"protocol", run.protocol},
           {"seed", run.seed},
           {"device", run.device},
+          {"commit", run.commit},
           {"epochs_run", run.epochs_run},
           {"best_epoch", run.best_epoch},
           {"best_validation_accuracy", run.best_validation_accuracy},

@@ -21,6 +21,7 @@ struct RunResult {
   std::string protocol;  // "held_out" or "published"
   std::uint64_t seed = 0;
   std::string device;  // "cpu", "cuda"
+  std::string commit;  // of drape's source; "" if not known
   int epochs_run = 0;
   int best_epoch = 0;  // counted from 1
   double best_validation_accuracy = 0.0;

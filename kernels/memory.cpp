@@ -10,6 +10,10 @@
 
 #include "kernels/parallel.h"
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 namespace drape::kernels {
 namespace {
 
@@ -64,6 +68,11 @@ class Blocks {
     }
   }
 
+  void trim() {
+    const std::lock_guard lock(mutex_);
+    drop_free();
+  }
+
   MemoryUse use() {
     const std::lock_guard lock(mutex_);
     return use_;
@@ -97,6 +106,13 @@ void* allocate(Cpu, std::size_t bytes) {
 
 void release(Cpu, void* block, std::size_t bytes) noexcept {
   blocks().give_back(block, rounded(bytes));
+}
+
+void trim(Cpu) {
+  blocks().trim();
+#if defined(__GLIBC__)
+  ::malloc_trim(0);  // free() alone keeps what lies below a block in use
+#endif
 }
 
 void fill_zero(Cpu, void* block, std::size_t bytes) {

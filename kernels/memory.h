@@ -16,6 +16,9 @@ void* allocate(Cpu, std::size_t bytes);
 /// Gives back a block that allocate() returned for `bytes`.
 void release(Cpu, void* block, std::size_t bytes) noexcept;
 
+/// Gives blocks that are kept for reuse back to the system.
+void trim(Cpu);
+
 /// Sets bytes to zero.
 void fill_zero(Cpu, void* block, std::size_t bytes);
 

@@ -37,11 +37,18 @@ struct Ended {
   std::string out, err;
 };
 
+// The path as one word of a shell.
+std::string quoted(const fs::path& path) {
+  std::string word = "'";
+  for (const char c : path.string()) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return word + "'";
+}
+
 // Runs a program with arguments as a shell splits them.
-Ended run(const std::string& command) {
+Ended run(const std::string& command, const fs::path& programs = DRAPE_BIN_DIR) {
   const TemporaryFolder folder;
-  const int status = std::system((DRAPE_BIN_DIR "/" + command + " > " + (folder / "out").string() +
-                                  " 2> " + (folder / "err").string())
+  const int status = std::system((quoted(programs) + "/" + command + " > " +
+                                  quoted(folder / "out") + " 2> " + quoted(folder / "err"))
                                      .c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, content(folder / "out"),
           content(folder / "err")};
@@ -150,6 +157,16 @@ TEST_CASE("help shows every option with its default") {
   CHECK_THAT(run("deformable --help").out, ContainsSubstring("--mixup ALPHA=0"));
 }
 
+TEST_CASE("programs run from, and write to, a folder of any name") {
+  const TemporaryFolder folder;
+  const fs::path odd = folder / "it's a $(folder)";
+  fs::create_directory_symlink(DRAPE_BIN_DIR, odd);
+  CHECK(run("standard --help", odd).exit_code == 0);
+  fs::create_directory(folder / "a b");
+  const ScopedVariable temporary("TMPDIR", (folder / "a b").string());
+  CHECK_FALSE(run("standard --help").out.empty());
+}
+
 TEST_CASE("options mean what they say") {
   const auto parsed = [](std::vector<const char*> words) {
     words.insert(words.begin(), "program");
@@ -210,11 +227,11 @@ TEST_CASE("a quick comparison is short unless told otherwise") {
 TEST_CASE("what the machine cannot do ends with exit code 1 and one line, before training") {
   const TemporaryFolder folder;
   std::ofstream(folder / "file") << "not a folder";
-  const std::string out = " --out " + (folder / "out").string();
+  const std::string out = " --out " + quoted(folder / "out");
   const std::vector<std::pair<std::string, std::string>> cases{
-      {"standard --data " + (folder / "nowhere").string() + out, "nowhere"},
-      {"standard --synthetic --out " + (folder / "file/out").string(), "file/out"},
-      {"compare --report-only --out " + (folder / "nowhere").string(), "nowhere"},
+      {"standard --data " + quoted(folder / "nowhere") + out, "nowhere"},
+      {"standard --synthetic --out " + quoted(folder / "file/out"), "file/out"},
+      {"compare --report-only --out " + quoted(folder / "nowhere"), "nowhere"},
   };
   for (const auto& [command, expected] : cases) {
     CAPTURE(command);
@@ -230,7 +247,7 @@ TEST_CASE("a training program writes its result, and the same one again for the 
   const TemporaryFolder folder;
   const auto train = [&](const std::string& out, const std::string& options) {
     const Ended ended =
-        run("standard --quiet" + kSmall + options + " --out " + (folder / out).string());
+        run("standard --quiet" + kSmall + options + " --out " + quoted(folder / out));
     CHECK(ended.exit_code == 0);
     CHECK(ended.out.empty());
     CHECK(ended.err.empty());
@@ -249,7 +266,7 @@ TEST_CASE("a training program writes its result, and the same one again for the 
 
 TEST_CASE("a system goes by the name that its options make") {
   const TemporaryFolder folder;
-  const std::string out = " --quiet --out " + folder.path().string();
+  const std::string out = " --quiet --out " + quoted(folder.path());
   CHECK(run("dilated --dilation 10" + kSmall + out).exit_code == 0);
   CHECK(fs::exists(folder / "dilated10/seed0/result.json"));
   CHECK(run("standard --mixup 1" + kSmall + out).exit_code == 0);
@@ -258,7 +275,7 @@ TEST_CASE("a system goes by the name that its options make") {
 
 TEST_CASE("a variation of a system is trained and written under a name of its own") {
   const TemporaryFolder folder;
-  const std::string out = " --quiet --out " + folder.path().string();
+  const std::string out = " --quiet --out " + quoted(folder.path());
   CHECK(run("dilated --dilation 5" + kSmall + out).exit_code == 0);
   CHECK(drape::read_run(folder / "dilated5/seed0").system == "dilated5");
 }
@@ -266,7 +283,7 @@ TEST_CASE("a variation of a system is trained and written under a name of its ow
 TEST_CASE("a loss that is not finite ends a program with exit code 1 and one line") {
   const TemporaryFolder folder;
   const Ended ended = run("standard --quiet --optimizer sgd --lr 1e6 --batch 8" + kSmall +
-                          " --out " + folder.path().string());
+                          " --out " + quoted(folder.path()));
   CHECK(ended.exit_code == 1);
   CHECK(lines(ended.err) == 1);
   CHECK_THAT(ended.err, ContainsSubstring("expected a finite loss"));
@@ -305,7 +322,7 @@ TEST_CASE("the first Ctrl-C raises a flag, the second is the system's again") {
 
 TEST_CASE("compare trains the systems asked for and reports them, now and later") {
   const TemporaryFolder folder;
-  const std::string out = " --out " + folder.path().string();
+  const std::string out = " --out " + quoted(folder.path());
   const Ended ended = run("compare --systems deep,standard" + kSmall + out);
   CHECK(ended.exit_code == 0);
   CHECK_THAT(ended.out, ContainsSubstring("report.html"));
@@ -327,7 +344,7 @@ TEST_CASE("a quick comparison without data and network draws its images and says
   const ScopedVariable proxy("http_proxy", "http://127.0.0.1:9");  // the discard port: no network
   const ScopedVariable upper("HTTP_PROXY", "http://127.0.0.1:9");
   const std::string options =
-      "--quiet --systems standard --epochs 1 --limit 60 --out " + (folder / "out").string();
+      "--quiet --systems standard --epochs 1 --limit 60 --out " + quoted(folder / "out");
   const Ended quick = run("compare --quick " + options);
   CHECK(quick.exit_code == 0);
   CHECK(lines(quick.err) == 1);

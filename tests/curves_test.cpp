@@ -10,6 +10,7 @@
 #include "optim/adam.h"
 #include "tests/catch.h"
 #include "tests/goldens.h"
+#include "tests/skip.h"
 
 namespace {
 
@@ -23,11 +24,7 @@ using drape::Tensor;
 constexpr int kBatch = 4, kPixels = 28 * 28, kClasses = 10;
 
 // Sanitizers slow the f64 loops down by ten: there the first steps have to do.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kSteps = 4;
-#else
-constexpr int kSteps = 20;
-#endif
+constexpr int kSteps = drape::tests::kSanitized ? 4 : 20;
 
 // Two batches of random pixels and labels, one after the other.
 struct Stored {

@@ -225,8 +225,9 @@ TEST_CASE("whatever a report is given is escaped") {
   for (RunResult& run : runs) {
     run.device = hostile;
     run.stop_reason = hostile;
+    run.commit = hostile;
   }
-  const ReportOptions options{hostile, hostile, hostile, {hostile, "<b>"}};
+  const ReportOptions options{hostile, hostile, {hostile, "<b>"}};
   const std::string page = html(runs, options);
   CHECK(count(page, "<script>") == 1);  // our own
   CHECK_FALSE(contains(page, "alert('1')"));
@@ -249,14 +250,30 @@ TEST_CASE("markdown shows special characters as they are") {
 
 TEST_CASE("bytes that are not UTF-8 do not break report.json") {
   const std::vector<RunResult> runs = {run_of("standard", 0, 0.9)};
-  const std::string text =
-      json_report(summarize(runs), runs,
-                  {.command = "a\xff\xfe", .machine = "", .commit = "", .class_names = {}});
+  const std::string text = json_report(summarize(runs), runs,
+                                       {.command = "a\xff\xfe", .machine = "", .class_names = {}});
   const auto json = nlohmann::json::parse(text);
   CHECK(json.at("command") == "a\ufffd\ufffd");
   CHECK(json.at("runs").at(0).at("history").size() == 5);
   CHECK(json.at("sections").at(0).at("systems").at(0).at("difference").get<double>() ==
         Approx(-0.023));
+}
+
+TEST_CASE("a report names each commit of its runs once") {
+  std::vector<RunResult> runs = {run_of("standard", 0, 0.9), run_of("standard", 1, 0.9),
+                                 run_of("deep", 0, 0.9), run_of("deep", 0, 0.9, "held_out"),
+                                 run_of("enhanced", 0, 0.9)};
+  runs[0].commit = "bbb2222";
+  runs[2].commit = "";
+  runs[3].commit = "aaa1111";
+  CHECK(contains(markdown(runs), "\nCommit: 1234abc, aaa1111, bbb2222\n"));
+  CHECK(contains(html(runs), "<code>1234abc, aaa1111, bbb2222</code>"));
+  const auto json = nlohmann::json::parse(json_report(summarize(runs), runs, {}));
+  CHECK(json.at("commits") == nlohmann::json{"1234abc", "aaa1111", "bbb2222"});
+  CHECK(json.at("runs").at(0).at("commit") == "bbb2222");
+  for (RunResult& run : runs) run.commit.clear();
+  CHECK_FALSE(contains(markdown(runs), "Commit"));
+  CHECK_FALSE(contains(html(runs), "How to get these numbers again"));
 }
 
 TEST_CASE("the check of tags sees what is unbalanced") {
@@ -271,12 +288,12 @@ TEST_CASE("report.html is balanced and holds all it needs") {
   std::vector<RunResult> runs = all_systems("published", false);
   for (const RunResult& run : all_systems("held_out", false)) runs.push_back(run);
   runs.push_back(run_of("standard", 1, 0.9));
-  const std::string page = html(runs, {"drape compare", "a machine", "abc", {"cat", "dog"}});
+  const std::string page = html(runs, {"drape compare", "a machine", {"cat", "dog"}});
   CHECK(unbalanced(page) == "");
   CHECK(count(page, "<svg") == count(page, "</svg>"));
   for (const char* outside : {"http://", "https://", "src=", "href=", "url(", "@import", "<link"})
     CHECK_FALSE(contains(page, outside));
-  for (const char* inside : {"drape compare", "a machine", "abc", "cat", "dog", "<desc>"})
+  for (const char* inside : {"drape compare", "a machine", "1234abc", "cat", "dog", "<desc>"})
     CHECK(contains(page, inside));
 }
 
@@ -299,7 +316,7 @@ TEST_CASE("write_report writes three files and nothing else") {
   const TemporaryFolder folder;
   const std::vector<RunResult> runs = all_systems("published", false);
   write_report(runs, folder / "a/b",
-               {.command = "c", .machine = "m", .commit = "1", .class_names = {"cat", "dog"}});
+               {.command = "c", .machine = "m", .class_names = {"cat", "dog"}});
   std::set<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(folder / "a/b"))
     names.insert(entry.path().filename().string());
@@ -316,7 +333,7 @@ TEST_CASE("a report of wrong runs is refused") {
   CHECK_THAT(message({}), ContainsSubstring("at least one run"));
   CHECK_THAT(message({run, run}), ContainsSubstring("one run of deep with seed 3, got two"));
   CHECK_THAT(message({run, other}), ContainsSubstring("one model for all seeds of deep"));
-  CHECK_THAT(message({run}, {"", "", "", {"a", "b", "c"}}),
+  CHECK_THAT(message({run}, {"", "", {"a", "b", "c"}}),
              ContainsSubstring("expected 2 class names"));
   run.best_validation_accuracy = std::nan("");
   CHECK_THAT(message({run}), ContainsSubstring("best_validation_accuracy"));

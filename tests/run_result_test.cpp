@@ -1,18 +1,23 @@
 // The files of a run: written whole or not at all, read back as they were, refused when damaged.
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "core/file.h"
+#include "examples/machine.h"
 #include "examples/run_result.h"
 #include "tests/catch.h"
 #include "tests/data_helpers.h"
@@ -101,6 +106,31 @@ TEST_CASE("reading a file stops at its limit") {
   CHECK_THAT(error_of([&] { read_file(folder / "b", 4); }), ContainsSubstring("No such file"));
 }
 
+TEST_CASE("reading a file takes no more memory than the file") {
+  const TemporaryFolder folder;
+  const std::string big(600'000, 'x');
+  write_file_atomically(folder / "a", big);
+  for (const std::size_t limit : {big.size(), 10 * big.size()}) {
+    const std::string content = read_file(folder / "a", limit);
+    CHECK(content == big);
+    CHECK(content.capacity() < big.size() + 1000);  // doubling on the way would end at 1 MiB
+  }
+}
+
+TEST_CASE("a file that does not tell its size is read whole, up to the limit") {
+  const TemporaryFolder folder;
+  const std::string big(200'000, 'x');
+  REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  const std::jthread writer([&] { std::ofstream(folder / "pipe") << big; });
+  const std::string content = read_file(folder / "pipe", big.size());
+  CHECK(content == big);
+
+  const char* status = "/proc/self/status";  // a regular file of size 0, as stat has it
+  if (!std::filesystem::exists(status)) return;
+  CHECK(read_file(status, 1 << 20).starts_with("Name:"));
+  CHECK_THAT(error_of([&] { read_file(status, 4); }), ContainsSubstring("at most 4 bytes"));
+}
+
 TEST_CASE("a run reads back as it was written") {
   const TemporaryFolder folder;
   RunResult run = run_of("deformable_mixup", std::numeric_limits<std::uint64_t>::max(), 0.9287,
@@ -115,15 +145,25 @@ TEST_CASE("a run reads back as it was written") {
   CHECK(read_run(folder / "runs/a") == run);
 }
 
+TEST_CASE("build_commit() is a commit of the checkout, and none outside of one") {
+  const auto git = [](const std::string& command) {
+    return std::system(("git --git-dir='" DRAPE_SOURCE_DIR "/.git' " + command + " 2> /dev/null")
+                           .c_str()) == 0;
+  };
+  const std::string commit = build_commit();
+  CHECK(git("cat-file -e HEAD") == !commit.empty());
+  if (!commit.empty()) CHECK(git("cat-file -e '" + commit + "^{commit}'"));
+}
+
 TEST_CASE("result.json has the promised keys") {
   const auto json = result_json(run_of("standard", 0, 0.9));
   std::set<std::string> keys;
   for (const auto& [key, value] : json.items()) keys.insert(key);
-  CHECK(keys == std::set<std::string>{"system", "protocol", "seed", "device", "epochs_run",
-                                      "best_epoch", "best_validation_accuracy", "test_accuracy",
-                                      "parameters", "multiply_adds_per_image", "seconds_per_epoch",
-                                      "images_per_second", "peak_memory_bytes", "stop_reason",
-                                      "synthetic", "comparable", "confusion"});
+  CHECK(keys == std::set<std::string>{"system", "protocol", "seed", "device", "commit",
+                                      "epochs_run", "best_epoch", "best_validation_accuracy",
+                                      "test_accuracy", "parameters", "multiply_adds_per_image",
+                                      "seconds_per_epoch", "images_per_second", "peak_memory_bytes",
+                                      "stop_reason", "synthetic", "comparable", "confusion"});
   CHECK(json.at("test_accuracy").is_null());
   CHECK(result_json(run_of("standard", 0, 0.9, "held_out")).at("test_accuracy").is_number());
 }
@@ -146,6 +186,7 @@ TEST_CASE("a result.json with a wrong field is refused by name") {
       {"seed", -1},
       {"seed", 1.5},
       {"device", ""},
+      {"commit", nullptr},
       {"epochs_run", 4294967301},
       {"epochs_run", 6},
       {"best_epoch", 0},

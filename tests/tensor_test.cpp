@@ -1,15 +1,29 @@
 // Shapes, tensors, storage and memory.
 #include "core/tensor.h"
 
+#include <unistd.h>
+
 #include <cmath>
 #include <cstdint>
+#include <fstream>
 #include <vector>
 
 #include "kernels/memory.h"
 #include "tests/catch.h"
 #include "tests/compare.h"
+#include "tests/skip.h"
 
 namespace drape::tests {
+namespace {
+
+// Bytes of this process that are in memory now; 0 where the system does not tell.
+std::int64_t resident_bytes() {
+  std::int64_t total = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> total >> resident;  // in pages; see proc(5)
+  return resident * ::sysconf(_SC_PAGESIZE);
+}
+
+}  // namespace
 
 TEST_CASE("a shape is its extents, and a scalar has one element", "[tensor]") {
   const Shape shape{2, 3, 5};
@@ -118,6 +132,20 @@ TEST_CASE("storages and bytes are given back with the last handle", "[tensor]") 
   }
   CHECK(live_storages() == storages);
   CHECK(kernels::memory_use(Cpu{}).bytes == bytes);
+}
+
+TEST_CASE("trim gives blocks kept for reuse back to the system", "[tensor]") {
+  if (kSanitized || resident_bytes() == 0) return skip("what the system holds cannot be seen");
+  constexpr std::int64_t kBytes = 1 << 16, kBlocks = 1024;  // small: free() alone would keep them
+  std::vector<Tensor> tensors;
+  for (std::int64_t i = 0; i < kBlocks; ++i) tensors.push_back(Tensor::zeros({kBytes}, DType::u8));
+  const Tensor last = Tensor::full({1000}, 3.0);
+  tensors.clear();
+  const std::int64_t before = resident_bytes();
+  kernels::trim(Cpu{});
+  CHECK(before - resident_bytes() > kBytes * kBlocks * 9 / 10);
+  CHECK(last.to_vector<float>() == std::vector<float>(1000, 3.0f));
+  CHECK(Tensor::zeros({kBytes}, DType::u8).bytes() == kBytes);
 }
 
 TEST_CASE("blocks lie on 64-byte bounds, whatever their size", "[tensor]") {

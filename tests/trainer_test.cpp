@@ -13,11 +13,13 @@
 #include "core/checkpoint.h"
 #include "data/synthetic.h"
 #include "examples/experiment.h"
+#include "examples/machine.h"
 #include "kernels/parallel.h"
 #include "layers/flatten.h"
 #include "layers/linear.h"
 #include "tests/catch.h"
 #include "tests/data_helpers.h"
+#include "tests/skip.h"
 
 namespace {
 
@@ -395,6 +397,7 @@ TEST_CASE("an experiment's files hold its result and its best weights") {
   const drape::RunResult run = drape::read_run(folder / "run");
   CHECK(run == *outcome.run);
   CHECK(run.system == "deep");
+  CHECK(run.commit == drape::build_commit());
   CHECK(run.protocol == "published");
   CHECK(run.seed == 4);
   CHECK(run.stop_reason == "max_epochs");
@@ -415,6 +418,19 @@ TEST_CASE("an experiment's files hold its result and its best weights") {
       evaluate(model, validation, drape::Loss::softmax_cross_entropy);
   CHECK(evaluation.accuracy == run.best_validation_accuracy);
   CHECK(evaluation.confusion == run.confusion);
+}
+
+TEST_CASE("an experiment's peak memory leaves out what was done with before") {
+  if (drape::tests::kSanitized) return drape::tests::skip("a sanitizer holds memory back");
+  constexpr std::int64_t kEarlier = 1 << 29;  // bytes, several times what the experiment needs
+  Tensor::zeros({kEarlier}, drape::DType::u8);
+  const drape::tests::TemporaryFolder folder;
+  const StoredData data = drape::store(drape::synthetic_garments(5, 96, 20), 0, drape::Device::cpu);
+  drape::Observer silent;
+  const drape::Outcome outcome = run_experiment(
+      {"standard", {}, {.epochs = 1}, Protocol::held_out, folder / "run"}, data, silent, kNever);
+  REQUIRE(outcome.run);
+  CHECK(outcome.run->peak_memory_bytes < kEarlier);
 }
 
 TEST_CASE("an experiment that finishes no epoch writes nothing") {

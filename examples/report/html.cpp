@@ -1,6 +1,7 @@
 #include "examples/report/html.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -200,18 +201,19 @@ void draw_section(Markup& page, const Section& section, const ReportOptions& opt
   });
 }
 
-void draw_origin(Markup& page, const ReportOptions& options) {
+void draw_origin(Markup& page, std::span<const Section> sections, const ReportOptions& options) {
   const auto entry = [&](std::string_view name, std::string_view tag, const std::string& value) {
     if (value.empty()) return;
     page.element("dt", {}, name);
     page.element("dd", {}, [&] { page.element(tag, {}, value); });
   };
-  if (options.command.empty() && options.machine.empty() && options.commit.empty()) return;
+  const std::string trained_with = fmt::format("{}", fmt::join(commits(sections), ", "));
+  if (options.command.empty() && options.machine.empty() && trained_with.empty()) return;
   page.element("h2", {}, "How to get these numbers again");
   page.element("dl", {}, [&] {
     entry("Command line", "pre", options.command);
     entry("Machine", "span", options.machine);
-    entry("Commit", "code", options.commit);
+    entry("Commit", "code", trained_with);
   });
 }
 
@@ -233,7 +235,7 @@ std::string html_report(std::span<const Section> sections, const ReportOptions& 
       page.element("main", {}, [&] {
         page.element("h1", {}, title);
         for (const Section& section : sections) draw_section(page, section, options);
-        draw_origin(page, options);
+        draw_origin(page, sections, options);
       });
       page.element("script", {}, [&] { page.raw(kScript); });
     });

@@ -65,7 +65,7 @@ std::string json_report(std::span<const Section> sections, std::span<const RunRe
   Json json = {{"title", report_title(sections)},
                {"command", options.command},
                {"machine", options.machine},
-               {"commit", options.commit},
+               {"commits", commits(sections)},
                {"class_names", options.class_names},
                {"sections", Json::array()},
                {"runs", Json::array()}};

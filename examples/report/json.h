@@ -10,7 +10,7 @@
 
 namespace drape {
 
-/// report.json: {"title", "command", "machine", "commit", "class_names", "sections": [{"protocol",
+/// report.json: {"title", "command", "machine", "commits", "class_names", "sections": [{"protocol",
 /// "device", "synthetic", "systems": [...]}], "runs": [...]}. A statistic is {"count", "mean",
 /// "deviation", "min", "max"}; null without values.
 std::string json_report(std::span<const Section> sections, std::span<const RunResult> runs,

@@ -68,8 +68,8 @@ std::string markdown_report(std::span<const Section> sections, const ReportOptio
   for (const Section& section : sections) text += section_markdown(section, options);
   if (!options.machine.empty())
     text += fmt::format("\nMachine: {}\n", escape_markdown(options.machine));
-  if (!options.commit.empty())
-    text += fmt::format("\nCommit: {}\n", escape_markdown(options.commit));
+  const std::string trained_with = fmt::format("{}", fmt::join(commits(sections), ", "));
+  if (!trained_with.empty()) text += fmt::format("\nCommit: {}\n", escape_markdown(trained_with));
   if (!options.command.empty()) text += "\nCommand line:\n\n" + code_block(options.command);
   return text;
 }

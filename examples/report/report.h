@@ -14,7 +14,6 @@ namespace drape {
 struct ReportOptions {
   std::string command = {};                   // the command line that made the runs
   std::string machine = {};                   // "AMD EPYC 9554, 16 cores, 128 GiB"
-  std::string commit = {};                    // of drape's source
   std::vector<std::string> class_names = {};  // of the confusion matrices; empty: numbers
 };
 

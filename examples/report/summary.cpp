@@ -75,6 +75,7 @@ SystemSummary summarize_system(const Runs& runs) {
       .system = &find_system(first.system),
       .seeds = {},
       .stop_reasons = {},
+      .commits = {},
       .best_accuracy = over(runs, &RunResult::best_validation_accuracy),
       .best_epoch = over(runs, &RunResult::best_epoch),
       .test_accuracy = test_accuracy(runs),
@@ -90,6 +91,7 @@ SystemSummary summarize_system(const Runs& runs) {
   for (const RunResult* run : runs) {
     summary.seeds.push_back(run->seed);
     summary.stop_reasons.push_back(run->stop_reason);
+    if (!run->commit.empty()) summary.commits.insert(run->commit);
   }
   return summary;
 }
@@ -157,6 +159,14 @@ std::string Section::title() const {
                      synthetic     ? ", SYNTHETIC data"
                      : !comparable ? ", not all of Fashion-MNIST"
                                    : "");
+}
+
+std::set<std::string> commits(std::span<const Section> sections) {
+  std::set<std::string> all;
+  for (const Section& section : sections)
+    for (const SystemSummary& summary : section.systems)
+      all.insert(summary.commits.begin(), summary.commits.end());
+  return all;
 }
 
 std::vector<Section> summarize(std::span<const RunResult> runs) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,6 +29,7 @@ struct SystemSummary {
   const System* system = nullptr;
   std::vector<std::uint64_t> seeds;
   std::vector<std::string> stop_reasons;  // one per seed
+  std::set<std::string> commits;          // that are known
   Statistic best_accuracy;                // on the validation set
   Statistic best_epoch;
   Statistic test_accuracy;  // count 0: not looked at
@@ -65,6 +67,9 @@ struct Section {
   /// What its runs have in common: "Protocol held_out, device cpu, SYNTHETIC data".
   std::string title() const;
 };
+
+/// The commits that the sections' runs were trained with, those that are known.
+std::set<std::string> commits(std::span<const Section> sections);
 
 /// Validates the runs and sorts them into sections: held_out first, real data first, then by
 /// device. Error for no runs, the same run twice, or seeds of one system that differ in size or
