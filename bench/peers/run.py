@@ -233,7 +233,8 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--python", default=sys.executable, help="interpreter with torch")
-    parser.add_argument("--bin", type=Path, default=ROOT / "build" / "release" / "bin", help="our binaries")
+    parser.add_argument("--bin", type=Path, default=ROOT / "build" / "release" / "bin",
+                        help="our binaries")
     parser.add_argument("--systems", nargs="*", choices=SYSTEMS, default=SYSTEMS)
     parser.add_argument("--no-deform", action="store_true", help="training only")
     parser.add_argument("--quick", action="store_true", help="one short round: does it run?")
