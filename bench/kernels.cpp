@@ -1,12 +1,16 @@
 // Speed of every op of the tests' op table that has a real size, f32, forward and backward, with
 // Google Benchmark:
-//   bench_kernels [--benchmark_filter=^deform_conv2d/backward] [--benchmark_format=json]
+//   bench_kernels [--device=cuda] [--benchmark_filter=^deform_conv2d/backward]
+//   [--benchmark_format=json]
 // GFLOP/s count multiplications and additions (backward: twice forward's); GB/s count every input,
 // output and gradient once: what must move at least.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <chrono>
+#include <string_view>
 
+#include "kernels/memory.h"
 #include "kernels/parallel.h"
 #include "tests/op_table.h"
 
@@ -15,12 +19,32 @@ namespace {
 using namespace drape;
 using namespace drape::tests;
 
+Device device = Device::cpu;
+
+// Calls in a row that one measurement takes in: a device is waited for once in so many.
+int calls_in_a_row() {
+  return device == Device::cpu ? 1 : 20;
+}
+
 std::vector<Tensor> draw_real(const Op& op, const RealSize& size) {
   std::vector<Tensor> inputs;
   for (std::size_t i = 0; i < size.shapes.size(); ++i) {
-    inputs.push_back(draw(size.shapes[i], op.inputs[i].values, {.seed = 1, .id = i}, DType::f32));
+    inputs.push_back(
+        draw(size.shapes[i], op.inputs[i].values, {.seed = 1, .id = i}, DType::f32).to(device));
   }
   return inputs;
+}
+
+// Seconds a call of body takes.
+template <class Body>
+double time_calls(Body&& body) {
+  const auto wait = [] { on(device, [](auto tag) { kernels::synchronize(tag); }); };
+  wait();
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < calls_in_a_row(); ++i) body(i);
+  wait();
+  const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+  return spent.count() / calls_in_a_row();
 }
 
 void count(benchmark::State& state, double flop, double bytes) {
@@ -39,7 +63,9 @@ double bytes_of(const std::vector<Tensor>& inputs, const Tensor& y) {
 void time_forward(benchmark::State& state, const Op& op, const RealSize& size) {
   const std::vector<Tensor> inputs = draw_real(op, size);
   Tensor y;
-  for (auto _ : state) y = op.function(inputs);
+  for (auto _ : state) {
+    state.SetIterationTime(time_calls([&](int) { y = op.function(inputs); }));
+  }
   count(state, size.flop, bytes_of(inputs, y));
 }
 
@@ -48,14 +74,14 @@ void time_backward(benchmark::State& state, const Op& op, const RealSize& size) 
   double bytes = 0.0;
   for (Tensor& input : inputs) input.track();
   for (auto _ : state) {
-    const Tensor y = op.function(inputs);
-    const Tensor dy = noise(y.shape(), {.seed = 2, .id = 0}, y.dtype());
-    const auto start = std::chrono::steady_clock::now();
-    backward(y, dy);
-    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-    state.SetIterationTime(spent.count());
-    bytes = 2.0 * bytes_of(inputs, y);
-    for (Tensor& input : inputs) input.clear_grad();
+    std::vector<Tensor> ys;
+    for (int i = 0; i < calls_in_a_row(); ++i) ys.push_back(op.function(inputs));
+    const Tensor dy = noise(ys[0].shape(), {.seed = 2, .id = 0}, ys[0].dtype()).to(device);
+    state.SetIterationTime(time_calls([&](int i) {
+      backward(ys[static_cast<std::size_t>(i)], dy);
+      for (Tensor& input : inputs) input.clear_grad();
+    }));
+    bytes = 2.0 * bytes_of(inputs, ys[0]);
   }
   count(state, 2.0 * size.flop, bytes);
 }
@@ -63,6 +89,11 @@ void time_backward(benchmark::State& state, const Op& op, const RealSize& size) 
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "--device=cuda") {
+    device = Device::cuda;
+    std::rotate(argv + 1, argv + 2, argv + argc);
+    --argc;
+  }
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::AddCustomContext("threads", std::to_string(kernels::thread_count()));
@@ -75,7 +106,7 @@ int main(int argc, char** argv) {
             ->Unit(benchmark::kMicrosecond)
             ->MeasureProcessCPUTime();
       };
-      time("forward", time_forward)->UseRealTime();
+      time("forward", time_forward)->UseManualTime();
       time("backward", time_backward)->UseManualTime();
     }
   }

@@ -24,6 +24,7 @@ struct Options {
   std::vector<std::string> systems;
   std::int64_t batch = 64;
   int threads = 0, steps = 40, repeats = 5;
+  Device device = Device::cpu;
   bool json = false;
 };
 
@@ -51,9 +52,10 @@ class Pace : public Observer {
   double last_ = 0.0;
 };
 
-Examples examples(const LabelledImages& images) {
-  Examples all{Tensor::from({images.size(), images.height, images.width, 1}, images.pixels),
-               Tensor::from({images.size()}, images.labels),
+Examples examples(const LabelledImages& images, Device device) {
+  const Shape shape{images.size(), images.height, images.width, 1};
+  Examples all{Tensor::from(shape, images.pixels).to(device),
+               Tensor::from({images.size()}, images.labels).to(device),
                std::vector<std::int32_t>(images.labels.size())};
   for (std::size_t i = 0; i < all.indices.size(); ++i)
     all.indices[i] = static_cast<std::int32_t>(i);
@@ -95,21 +97,20 @@ void run(const Options& options, const System& system, const DataSet& data) {
   Sequential model = build_system(system);
   Generator initialization(0, Purpose::initialization);
   model.initialize(initialization);
+  model.to(options.device);
   Pace pace(options);
-  train(model, examples(data.train), examples(data.test),
+  train(model, examples(data.train, options.device), examples(data.test, options.device),
         {.epochs = 1, .batch = options.batch, .mixup_alpha = system.mixup_alpha}, pace, pace.done);
   const double rate = median(pace.rates);
   if (options.json) {
-    const nlohmann::json line{{"system", system.name},
-                              {"images_per_second", rate},
-                              {"repeats", pace.rates},
-                              {"batch", options.batch},
-                              {"threads", options.threads}};
+    const nlohmann::json line{{"system", system.name},      {"images_per_second", rate},
+                              {"repeats", pace.rates},      {"batch", options.batch},
+                              {"threads", options.threads}, {"device", name(options.device)}};
     std::printf("%s\n", line.dump().c_str());
   } else {
     const double flop_rate = rate * flop_per_image(model);
     std::printf("%-18s %8.0f images/s  %6.1f GFLOP/s", system.name.data(), rate, flop_rate * 1e-9);
-    if (system.name == "standard") {
+    if (system.name == "standard" && options.device == Device::cpu) {
       const double vendor = vendor_rate(options.batch, options.threads);
       std::printf("  %.0f %% of the %.1f GFLOP/s at which oneDNN alone does its convolutions",
                   100.0 * flop_rate / vendor, vendor * 1e-9);
@@ -140,9 +141,15 @@ int main(int argc, char** argv) {
   app.add_option("--repeats", options.repeats, "the median of these counts")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  bool cuda = false;
+  app.add_flag("--cuda", cuda, "on the device, with TF32");
   app.add_flag("--json", options.json, "one line of JSON a system");
   CLI11_PARSE(app, argc, argv);
   try {
+    if (cuda) {
+      options.device = Device::cuda;
+      if constexpr (kCudaBuilt) set_cuda_math(Math::tf32);
+    }
     if (options.threads > 0) kernels::set_thread_count(options.threads);
     options.threads = kernels::thread_count();
     const DataSet data =

@@ -20,6 +20,15 @@ std::string_view name(Device device) {
   return device == Device::cpu ? "cpu" : "cuda";
 }
 
+void check_together(const char* op, const Tensor& x, std::initializer_list<Tensor> others) {
+  for (const Tensor& other : others) {
+    if (other.empty()) continue;
+    DRAPE_CHECK(other.device() == x.device() && other.dtype() == x.dtype(),
+                "{}: expected all tensors in {} on {}, got one in {} on {}", op, name(x.dtype()),
+                name(x.device()), name(other.dtype()), name(other.device()));
+  }
+}
+
 std::int64_t live_storages() {
   return live;
 }
@@ -68,9 +77,11 @@ Tensor Tensor::from(const Shape& shape, std::span<const T> values, Device device
   DRAPE_CHECK(static_cast<std::int64_t>(values.size()) == shape.size(),
               "tensor: expected {} values for shape {}, got {}", shape.size(), shape.to_string(),
               values.size());
-  Tensor t = uninitialized(shape, kDTypeOf<T>);
-  kernels::copy(Cpu{}, t.storage_->block, values.data(), values.size_bytes());
-  return device == Device::cpu ? t : t.to(device);
+  Tensor t = uninitialized(shape, kDTypeOf<T>, device);
+  on(device, [&](auto tag) {
+    kernels::copy_to_device(tag, t.storage_->block, values.data(), values.size_bytes());
+  });
+  return t;
 }
 template Tensor Tensor::from(const Shape&, std::span<const float>, Device);
 template Tensor Tensor::from(const Shape&, std::span<const double>, Device);
@@ -112,7 +123,14 @@ Tensor Tensor::clone() const {
 Tensor Tensor::to(Device target) const {
   if (target == device()) return detach();
   Tensor t = uninitialized(shape_, dtype_, target);
-  t.assign(*this);
+  const auto size = static_cast<std::size_t>(bytes());
+  if (target == Device::cpu) {
+    on(device(),
+       [&](auto tag) { kernels::copy_to_host(tag, t.storage_->block, storage_->block, size); });
+  } else {
+    on(target,
+       [&](auto tag) { kernels::copy_to_device(tag, t.storage_->block, storage_->block, size); });
+  }
   return t;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -150,6 +151,9 @@ void dispatch(const Tensor& x, F&& f) {
     }
   });
 }
+
+/// Error naming `op` unless every tensor that is not empty has x's device and element type.
+void check_together(const char* op, const Tensor& x, std::initializer_list<Tensor> others);
 
 /// Storages that live now, on all devices: returns to its baseline when a training step is over.
 std::int64_t live_storages();

@@ -18,6 +18,9 @@ void check_stored(const Tensor& images, const Tensor& labels, std::int64_t class
   DRAPE_CHECK(labels.shape() == Shape({images.shape()[0]}) && labels.dtype() == DType::u8,
               "gather_batch: expected labels u8 [{}], got {} {}", images.shape()[0],
               name(labels.dtype()), labels.shape().to_string());
+  DRAPE_CHECK(labels.device() == images.device(),
+              "gather_batch: expected labels on {} like the images, got {}", name(images.device()),
+              name(labels.device()));
   DRAPE_CHECK(classes >= 1, "gather_batch: expected at least one class, got {}", classes);
 }
 

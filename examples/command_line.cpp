@@ -103,6 +103,8 @@ void add_run_options(CLI::App& app, Settings& settings) {
       app, "--device", settings.device,
       {{"auto", std::nullopt}, {"cpu", Device::cpu}, {"cuda", Device::cuda}},
       "auto: cuda where it works, else cpu");
+  add_choice<Math>(app, "--math", settings.math, {{"tf32", Math::tf32}, {"f32", Math::f32}},
+                   "of dense products on cuda: factors rounded to 10 bits of fraction, or exact");
   app.add_option(
          "--data", settings.data,
          "folder with the four Fashion-MNIST files; default: $DRAPE_DATA, else a cache that "

@@ -38,6 +38,7 @@ struct Settings {
   int seeds = 1;
   int threads = 0;               // 0: as many as there are cores
   std::optional<Device> device;  // none: cuda where it works, else cpu
+  Math math = Math::tf32;        // on CUDA
   DataSource source = DataSource::files;
   std::optional<std::filesystem::path> data;  // none: where find_fashion_mnist looks
   std::int64_t limit = 0;                     // images to train with; 0: all

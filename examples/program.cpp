@@ -32,15 +32,18 @@ void check_writable(const std::filesystem::path& folder) {
   std::filesystem::remove(probe);
 }
 
-Device choose_device(std::optional<Device> wanted) {
-  if (wanted == Device::cpu) return Device::cpu;
+Device choose_device(const Settings& settings) {
+  if (settings.device == Device::cpu) return Device::cpu;
   try {
     Tensor::zeros(Shape{1}, DType::f32, Device::cuda);
-    return Device::cuda;
-  } catch (const Error&) {
-    if (wanted) throw;
+  } catch (const Error& error) {
+    if (settings.device) throw;
+    if (kCudaBuilt && settings.verbosity == Verbosity::progress)
+      print(stderr, "{}; training on the CPU\n", error.what());
     return Device::cpu;
   }
+  if constexpr (kCudaBuilt) set_cuda_math(settings.math);
+  return Device::cuda;
 }
 
 DataSet draw_garments(std::int64_t limit) {
@@ -122,7 +125,7 @@ Runner::Runner(const Settings& settings, const std::vector<std::string>& systems
       check_writable(run_folder(settings.out, system, settings.training.seed + i));
   }
   if (settings.threads > 0) kernels::set_thread_count(settings.threads);
-  const Device device = choose_device(settings.device);
+  const Device device = choose_device(settings);
   data_ = store(load_data(settings, fallback), settings.limit, device);
   interrupted_ = &catch_interrupt();  // until here Ctrl-C ends the program at once
 }

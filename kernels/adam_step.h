@@ -2,10 +2,12 @@
 // Hutter 2019 (arXiv:1711.05101), Algorithm 2.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <span>
 
 #include "kernels/backend.h"
+#include "kernels/host_device.h"
 
 namespace drape {
 
@@ -31,12 +33,43 @@ struct AdamTensor {
   double steps;  // t: steps taken, this one included
 };
 
+/// What one step does to one element: the constants of a tensor, in its type.
+template <class T>
+struct AdamUpdate {
+  AdamUpdate() = default;
+  AdamUpdate(const AdamOptions& options, double learning_rate, double steps)
+      : beta1(static_cast<T>(options.beta1)),
+        beta2(static_cast<T>(options.beta2)),
+        one_less_beta1(static_cast<T>(1.0 - options.beta1)),
+        one_less_beta2(static_cast<T>(1.0 - options.beta2)),
+        epsilon(static_cast<T>(options.epsilon)),
+        step(static_cast<T>(learning_rate / (1.0 - std::pow(options.beta1, steps)))),
+        root_correction(static_cast<T>(1.0 / std::sqrt(1.0 - std::pow(options.beta2, steps)))) {
+    const bool decoupled = options.decay == WeightDecay::decoupled;
+    decay = static_cast<T>(decoupled ? 0.0 : options.weight_decay);
+    keep = static_cast<T>(decoupled ? 1.0 - learning_rate * options.weight_decay : 1.0);
+  }
+
+  DRAPE_HOST_DEVICE void apply(T& w, T gradient, T& m, T& v) const {
+    const T g = gradient + decay * w;
+    m = beta1 * m + one_less_beta1 * g;
+    v = beta2 * v + one_less_beta2 * g * g;
+    w = w * keep - step * m / (std::sqrt(v) * root_correction + epsilon);
+  }
+
+  T beta1{}, beta2{}, one_less_beta1{}, one_less_beta2{};
+  T epsilon{}, step{}, root_correction{}, decay{}, keep{};
+};
+
 /// For every tensor:
 ///   m = beta1 m + (1 - beta1) g     v = beta2 v + (1 - beta2) g^2
 ///   w -= learning_rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
 /// with weight decay first. Epsilon comes after bias correction.
 template <class T>
 void adam_step(Cpu, std::span<const AdamTensor<T>> tensors, const AdamOptions& options,
+               double learning_rate);
+template <class T>
+void adam_step(Cuda, std::span<const AdamTensor<T>> tensors, const AdamOptions& options,
                double learning_rate);
 
 }  // namespace kernels

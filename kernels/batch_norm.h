@@ -38,10 +38,15 @@ struct RunningStatistics {
 template <class T>
 void batch_norm_statistics(Cpu, const T* x, std::int64_t rows, std::int64_t channels, T* mean,
                            T* variance, const RunningStatistics<T>& running);
+template <class T>
+void batch_norm_statistics(Cuda, const T* x, std::int64_t rows, std::int64_t channels, T* mean,
+                           T* variance, const RunningStatistics<T>& running);
 
 /// y from x.
 template <class T>
 void batch_norm_forward(Cpu, const BatchNorm<T>& norm, const T* x, T* y);
+template <class T>
+void batch_norm_forward(Cuda, const BatchNorm<T>& norm, const T* x, T* y);
 
 /// Whether mean and variance depend on x.
 enum class Statistics { batch, running };
@@ -53,6 +58,9 @@ enum class Statistics { batch, running };
 /// dx may be null.
 template <class T>
 void batch_norm_backward(Cpu, const BatchNorm<T>& norm, Statistics statistics, const T* x,
+                         const T* dy, T* dx, T* dgamma, T* dbeta);
+template <class T>
+void batch_norm_backward(Cuda, const BatchNorm<T>& norm, Statistics statistics, const T* x,
                          const T* dy, T* dx, T* dgamma, T* dbeta);
 
 }  // namespace drape::kernels

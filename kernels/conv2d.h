@@ -19,11 +19,17 @@ namespace drape::kernels {
 template <class T>
 void conv2d_forward(Cpu, const Conv2dGeometry& geometry, const T* x, const T* w, const T* b,
                     Activation activation, T* y);
+template <class T>
+void conv2d_forward(Cuda, const Conv2dGeometry& geometry, const T* x, const T* w, const T* b,
+                    Activation activation, T* y);
 
 /// Gradients from dy [N,P,Q,K]; dx, dw, db may each be null where not needed. y is forward's
 /// result, read for the activation's derivative only. The same bits for any number of threads.
 template <class T>
 void conv2d_backward(Cpu, const Conv2dGeometry& geometry, const T* x, const T* w, const T* y,
+                     const T* dy, Activation activation, T* dx, T* dw, T* db);
+template <class T>
+void conv2d_backward(Cuda, const Conv2dGeometry& geometry, const T* x, const T* w, const T* y,
                      const T* dy, Activation activation, T* dx, T* dw, T* db);
 
 }  // namespace drape::kernels

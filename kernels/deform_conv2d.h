@@ -41,10 +41,17 @@ struct DeformConv2dGradients {
 template <class T>
 void deform_conv2d_forward(Cpu, const DeformConv2dGeometry& geometry,
                            const DeformConv2dInputs<T>& in, Activation activation, T* y);
+template <class T>
+void deform_conv2d_forward(Cuda, const DeformConv2dGeometry& geometry,
+                           const DeformConv2dInputs<T>& in, Activation activation, T* y);
 
 /// Gradients from dy [N,P,Q,K] and forward's y. The same bits for any number of threads.
 template <class T>
 void deform_conv2d_backward(Cpu, const DeformConv2dGeometry& geometry,
+                            const DeformConv2dInputs<T>& in, const T* y, const T* dy,
+                            Activation activation, const DeformConv2dGradients<T>& out);
+template <class T>
+void deform_conv2d_backward(Cuda, const DeformConv2dGeometry& geometry,
                             const DeformConv2dInputs<T>& in, const T* y, const T* dy,
                             Activation activation, const DeformConv2dGradients<T>& out);
 

@@ -18,29 +18,51 @@ struct DropoutMask {
   RandomStream stream = {};
 };
 
+/// What a mask multiplies an element with: 0 if it is dropped, else 1 / (1 - p).
+template <class T>
+struct DropoutFactor {
+  explicit DropoutFactor(const DropoutMask& mask)
+      : stream(mask.stream),
+        threshold(static_cast<std::uint32_t>(std::ceil(mask.p * 0x1p24))),
+        scale(static_cast<T>(1.0 / (1.0 - mask.p))) {}
+
+  /// The random words of elements 4 * block ... 4 * block + 3.
+  DRAPE_HOST_DEVICE std::array<std::uint32_t, 4> words(std::int64_t block) const {
+    return stream.words(static_cast<std::uint64_t>(block));
+  }
+  /// (word >> 8) * 2^-24 >= p, in whole numbers.
+  DRAPE_HOST_DEVICE T of(std::uint32_t word) const {
+    return (word >> 8) >= threshold ? scale : T(0);
+  }
+
+  RandomStream stream;
+  std::uint32_t threshold;
+  T scale;
+};
+
 /// y[i] = x[i] / (1 - p) if element i is kept, else x[i] * 0, for i < size. y may be x. Its own
 /// gradient: dx is the same function of dy.
 template <class T>
 void dropout(Cpu, const DropoutMask& mask, const T* x, T* y, std::int64_t size);
+template <class T>
+void dropout(Cuda, const DropoutMask& mask, const T* x, T* y, std::int64_t size);
 
 /// The same for elements begin <= i < end of a tensor, where x and y point to element `begin`: for
 /// kernels that apply dropout on the way out.
 template <class T>
 void dropout_range(const DropoutMask& mask, std::int64_t begin, std::int64_t end, const T* x,
                    T* y) {
-  // (word >> 8) * 2^-24 >= p, in whole numbers.
-  const auto threshold = static_cast<std::uint32_t>(std::ceil(mask.p * 0x1p24));
-  const T scale = static_cast<T>(1.0 / (1.0 - mask.p));
+  const DropoutFactor<T> factor(mask);
   constexpr std::int64_t kBlocks = 64;  // Philox blocks of four elements at a time
   T factors[4 * kBlocks];
   for (std::int64_t block = begin / 4; 4 * block < end; block += kBlocks) {
 #pragma omp simd
     for (std::int64_t b = 0; b < kBlocks; ++b) {
-      const auto words = mask.stream.words(static_cast<std::uint64_t>(block + b));
-      factors[4 * b] = (words[0] >> 8) >= threshold ? scale : T(0);
-      factors[4 * b + 1] = (words[1] >> 8) >= threshold ? scale : T(0);
-      factors[4 * b + 2] = (words[2] >> 8) >= threshold ? scale : T(0);
-      factors[4 * b + 3] = (words[3] >> 8) >= threshold ? scale : T(0);
+      const auto words = factor.words(block + b);
+      factors[4 * b] = factor.of(words[0]);
+      factors[4 * b + 1] = factor.of(words[1]);
+      factors[4 * b + 2] = factor.of(words[2]);
+      factors[4 * b + 3] = factor.of(words[3]);
     }
     const std::int64_t last = std::min(end, 4 * (block + kBlocks));
     for (std::int64_t i = std::max(begin, 4 * block); i < last; ++i) {

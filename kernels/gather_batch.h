@@ -26,5 +26,7 @@ struct GatherBatch {
 
 template <class T>
 void gather_batch(Cpu, const GatherBatch<T>& g);
+template <class T>
+void gather_batch(Cuda, const GatherBatch<T>& g);
 
 }  // namespace drape::kernels

@@ -1,8 +1,9 @@
-// General matrix product on one CPU thread: the building block of the kernels that cut their work
-// into tasks themselves.
+// General matrix product: the building block of dense kernels.
 #pragma once
 
 #include <cstdint>
+
+#include "kernels/backend.h"
 
 namespace drape::kernels {
 
@@ -22,10 +23,15 @@ struct MatrixView {
 
 /// c = a b, or c += a b.
 ///   a [M,K] as used   b [K,N] as used   c [M,N], rows `c_stride` apart
-/// f32 goes to oneDNN, f64 is a plain loop. Runs on the calling thread alone; the same sizes give
-/// the same bits.
+/// On the CPU f32 goes to oneDNN, f64 is a plain loop. Runs on the calling thread alone, for
+/// kernels that cut their work into tasks themselves; the same sizes give the same bits.
 template <class T>
 void gemm(std::int64_t M, std::int64_t N, std::int64_t K, MatrixView<T> a, MatrixView<T> b,
           Output output, T* c, std::int64_t c_stride);
+
+/// c = a b + bias, or c += a b + bias, on the device through cuBLASLt; bias [N] may be null.
+template <class T>
+void gemm(Cuda, std::int64_t M, std::int64_t N, std::int64_t K, MatrixView<T> a, MatrixView<T> b,
+          const T* bias, Output output, T* c, std::int64_t c_stride);
 
 }  // namespace drape::kernels

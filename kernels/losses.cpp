@@ -59,16 +59,6 @@ void mean_loss(const Loss<T>& loss, double weight, Row&& row) {
   *loss.loss = static_cast<T>(weight * std::accumulate(losses.begin(), losses.end(), 0.0));
 }
 
-// Whether z[label] is the first largest of the classes.
-template <class T>
-bool is_first_largest(const T* z, std::int64_t classes, std::int64_t label) {
-  if (label >= classes) return false;
-  for (std::int64_t k = 0; k < classes; ++k) {
-    if (!(k < label ? z[label] > z[k] : z[label] >= z[k])) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 template <class T>

@@ -18,11 +18,16 @@ inline constexpr std::int64_t kMaxPoolCells = 256;
 ///   x [N,H,W,C]   y, position [N,P,Q,C]
 template <class T>
 void max_pool2d_forward(Cpu, const Pool2dGeometry& g, const T* x, T* y, std::uint8_t* position);
+template <class T>
+void max_pool2d_forward(Cuda, const Pool2dGeometry& g, const T* x, T* y, std::uint8_t* position);
 
 /// dx[n,h,w,c] = sum of dy over the windows whose maximum was found there, in scan order of
 /// windows. Writes every dx once.
 template <class T>
 void max_pool2d_backward(Cpu, const Pool2dGeometry& g, const T* dy, const std::uint8_t* position,
+                         T* dx);
+template <class T>
+void max_pool2d_backward(Cuda, const Pool2dGeometry& g, const T* dy, const std::uint8_t* position,
                          T* dx);
 
 }  // namespace drape::kernels

@@ -126,6 +126,16 @@ void copy(Cpu, void* to, const void* from, std::size_t bytes) {
   if (bytes != 0) std::memcpy(to, from, bytes);
 }
 
+void copy_to_device(Cpu cpu, void* to, const void* from, std::size_t bytes) {
+  copy(cpu, to, from, bytes);
+}
+
+void copy_to_host(Cpu cpu, void* to, const void* from, std::size_t bytes) {
+  copy(cpu, to, from, bytes);
+}
+
+void synchronize(Cpu) {}
+
 MemoryUse memory_use(Cpu) {
   return blocks().use();
 }

@@ -25,12 +25,29 @@ void fill_zero(Cpu, void* block, std::size_t bytes);
 /// Copies `bytes` between two CPU blocks that do not overlap.
 void copy(Cpu, void* to, const void* from, std::size_t bytes);
 
+/// The same on the device, in the order of the tag's stream. Blocks are on 256-byte bounds.
+void* allocate(Cuda, std::size_t bytes);
+void release(Cuda, void* block, std::size_t bytes) noexcept;
+void fill_zero(Cuda, void* block, std::size_t bytes);
+void copy(Cuda, void* to, const void* from, std::size_t bytes);
+
+/// Copies between the host and the tag's device; done when it returns.
+void copy_to_device(Cpu, void* to, const void* from, std::size_t bytes);
+void copy_to_device(Cuda, void* to, const void* from, std::size_t bytes);
+void copy_to_host(Cpu, void* to, const void* from, std::size_t bytes);
+void copy_to_host(Cuda, void* to, const void* from, std::size_t bytes);
+
+/// Returns when everything that was asked of the backend is done.
+void synchronize(Cpu);
+void synchronize(Cuda);
+
 /// Bytes and blocks that are allocated and not released, and the most bytes there ever were, per
 /// backend.
 struct MemoryUse {
   std::int64_t bytes = 0, blocks = 0, peak_bytes = 0;
 };
 MemoryUse memory_use(Cpu);
+MemoryUse memory_use(Cuda);
 
 /// An array of T that a CPU kernel needs while it runs; its elements are undefined at first.
 template <class T>

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <functional>
 
+#include "kernels/host_device.h"
+
 namespace drape::kernels {
 
 /// Threads that parallel_for uses, the caller's included. Default: the machine's cores that this
@@ -24,7 +26,7 @@ void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& t
 /// equal ones.
 struct Range {
   std::int64_t begin, end;
-  std::int64_t size() const { return end - begin; }
+  DRAPE_HOST_DEVICE std::int64_t size() const { return end - begin; }
   friend bool operator==(const Range&, const Range&) = default;
 };
 inline Range part(std::int64_t items, std::int64_t tasks, std::int64_t index) {

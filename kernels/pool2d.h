@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kernels/geometry.h"
+#include "kernels/host_device.h"
 #include "kernels/parallel.h"
 
 namespace drape::kernels {
@@ -20,23 +21,25 @@ struct PoolAxis {
   std::int64_t inputs, outputs, window, stride, padding;
 
   /// The cells of window `output` that lie inside the image; cell r is pixel start(output) + r.
-  Range cells_inside(std::int64_t output) const {
+  DRAPE_HOST_DEVICE Range cells_inside(std::int64_t output) const {
     const std::int64_t first = start(output);
-    return {std::max<std::int64_t>(0, -first), std::min(window, inputs - first)};
+    return {first < 0 ? -first : 0, window < inputs - first ? window : inputs - first};
   }
   /// The windows that cover pixel `input`; it is cell input - start(output) of each.
-  Range windows_over(std::int64_t input) const {
+  DRAPE_HOST_DEVICE Range windows_over(std::int64_t input) const {
     const std::int64_t padded = input + padding;
-    return {padded < window ? 0 : (padded - window) / stride + 1,
-            std::min(outputs, padded / stride + 1)};
+    const std::int64_t end = padded / stride + 1;
+    return {padded < window ? 0 : (padded - window) / stride + 1, end < outputs ? end : outputs};
   }
-  std::int64_t start(std::int64_t output) const { return output * stride - padding; }
+  DRAPE_HOST_DEVICE std::int64_t start(std::int64_t output) const {
+    return output * stride - padding;
+  }
 };
 
-inline PoolAxis y_axis(const Pool2dGeometry& g) {
+DRAPE_HOST_DEVICE PoolAxis y_axis(const Pool2dGeometry& g) {
   return {g.H, g.P, g.window.y, g.stride.y, g.padding.y};
 }
-inline PoolAxis x_axis(const Pool2dGeometry& g) {
+DRAPE_HOST_DEVICE PoolAxis x_axis(const Pool2dGeometry& g) {
   return {g.W, g.Q, g.window.x, g.stride.x, g.padding.x};
 }
 

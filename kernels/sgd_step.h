@@ -36,6 +36,9 @@ struct SgdTensor {
 template <class T>
 void sgd_step(Cpu, std::span<const SgdTensor<T>> tensors, const SgdOptions& options,
               double learning_rate);
+template <class T>
+void sgd_step(Cuda, std::span<const SgdTensor<T>> tensors, const SgdOptions& options,
+              double learning_rate);
 
 }  // namespace kernels
 }  // namespace drape

@@ -71,6 +71,7 @@ Tensor batch_norm(const Tensor& x, BatchNormState state, Mode mode, const BatchN
   check_options(options);
   check_state(state);
   check_shape(x.shape(), state.gamma.size());
+  check_together("batch_norm", x, {state.gamma, state.beta, state.running_mean, state.running_var});
   const std::int64_t channels = state.gamma.size(), rows = x.size() / channels;
   const bool train = mode == Mode::train;
   DRAPE_CHECK(!train || rows >= 2, "batch_norm: expected more than one value a channel, got x {}",

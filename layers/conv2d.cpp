@@ -31,6 +31,7 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOpt
   const Conv2dGeometry geometry = conv2d_geometry("conv2d", x.shape(), w.shape(), options);
   DRAPE_CHECK(b.empty() || b.shape() == Shape{geometry.K}, "conv2d: expected bias [{}], got {}",
               geometry.K, b.shape().to_string());
+  check_together("conv2d", x, {w, b});
   Tensor y = Tensor::like(x, {geometry.N, geometry.P, geometry.Q, geometry.K});
   dispatch(x, [&]<class T>(auto tag, T) {
     kernels::conv2d_forward(tag, geometry, x.data<T>(), w.data<T>(), b.data<T>(),

@@ -38,6 +38,7 @@ Tensor deform_conv2d(const Tensor& x, const Tensor& offset, const Tensor& mask, 
   check_shape("offset", offset, {g.N, g.P, g.Q, 2 * geometry.points()});
   check_shape("mask", mask, {g.N, g.P, g.Q, geometry.points()});
   check_shape("bias", b, {g.K});
+  check_together("deform_conv2d", x, {offset, mask, w, b});
   const auto inputs = [=]<class T>(T) {
     return kernels::DeformConv2dInputs<T>{x.data<T>(), offset.data<T>(), mask.data<T>(),
                                           w.data<T>(), b.data<T>()};

@@ -17,6 +17,7 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b, Activation acti
   const kernels::LinearGeometry geometry = linear_geometry(x.shape(), w.shape());
   DRAPE_CHECK(b.empty() || b.shape() == Shape{geometry.K}, "linear: expected bias [{}], got {}",
               geometry.K, b.shape().to_string());
+  check_together("linear", x, {w, b});
   Tensor y = Tensor::like(x, {geometry.N, geometry.K});
   dispatch(x, [&]<class T>(auto tag, T) {
     kernels::linear_forward(tag, geometry, x.data<T>(), w.data<T>(), b.data<T>(), activation,

@@ -10,6 +10,7 @@ void check(const char* op, const Tensor& logits, const Tensor& targets) {
               "{}: expected logits [N,K] with N, K >= 1, got {}", op, logits.shape().to_string());
   DRAPE_CHECK(targets.shape() == logits.shape(), "{}: expected targets {}, got {}", op,
               logits.shape().to_string(), targets.shape().to_string());
+  check_together(op, logits, {targets});
   DRAPE_CHECK(!targets.tracked(), "{}: expected targets without history, got tracked ones", op);
 }
 
@@ -51,6 +52,9 @@ std::int64_t count_correct(const Tensor& logits, const Tensor& labels) {
   DRAPE_CHECK(shape.rank() == 2 && label_shape == Shape({shape[0]}),
               "count_correct: expected logits [N,K] and labels [N], got {} and {}",
               shape.to_string(), label_shape.to_string());
+  DRAPE_CHECK(labels.device() == logits.device() && labels.dtype() == DType::u8,
+              "count_correct: expected labels in u8 on {}, got {} on {}", name(logits.device()),
+              name(labels.dtype()), name(labels.device()));
   std::int64_t correct = 0;
   dispatch(logits, [&]<class T>(auto tag, T) {
     correct = kernels::count_correct(tag, logits.data<T>(), labels.data<std::uint8_t>(), shape[0],

@@ -9,12 +9,14 @@
 #include "models/build.h"
 #include "optim/adam.h"
 #include "tests/catch.h"
+#include "tests/devices.h"
 #include "tests/goldens.h"
 #include "tests/skip.h"
 
 namespace {
 
 using drape::Batch;
+using drape::Device;
 using drape::DType;
 using drape::RandomStream;
 using drape::Sequential;
@@ -23,8 +25,12 @@ using drape::Tensor;
 
 constexpr int kBatch = 4, kPixels = 28 * 28, kClasses = 10;
 
-// Sanitizers slow the f64 loops down by ten: there the first steps have to do.
-constexpr int kSteps = drape::tests::kSanitized ? 4 : 20;
+// Sanitizers slow the f64 loops down by ten, the emulator by more: there the first steps have to
+// do.
+int steps_on(Device device) {
+  if (device == Device::cuda && drape::tests::kEmulated) return 2;
+  return drape::tests::kSanitized ? 4 : 20;
+}
 
 // Two batches of random pixels and labels, one after the other.
 struct Stored {
@@ -69,7 +75,8 @@ void set_weights(Sequential& model) {
 
 // The losses of the steps; the model keeps its last weights.
 std::vector<double> train(Sequential& model, const drape::System& system, DType dtype, int steps) {
-  const Stored data = stored();
+  const Device device = model.parameters().front().device();
+  const Stored host = stored(), data{host.images.to(device), host.labels.to(device)};
   drape::Adam optimizer(model.parameters());
   drape::Generator dropout(79, drape::Purpose::dropout);
   std::vector<double> losses;
@@ -94,12 +101,13 @@ std::vector<double> train(Sequential& model, const drape::System& system, DType 
   return losses;
 }
 
-Sequential prepared(const drape::System& system, DType dtype) {
+Sequential prepared(const drape::System& system, DType dtype, Device device = Device::cpu) {
   Sequential model = drape::build_system(system);
   drape::Generator random(0, drape::Purpose::initialization);
   model.initialize(random);
   model.to(dtype);
   set_weights(model);
+  model.to(device);
   return model;
 }
 
@@ -153,14 +161,14 @@ nlohmann::json golden_of(const std::string& name) {
 // f64 meets PyTorch to rounding. f32 does so for a few steps; then rounding errors show where Adam
 // divides a gradient that is nearly zero by its own size, and where samples lie near whole pixels,
 // above all before batch norms.
-void check_curve(const std::string& name, double late_tolerance = 1e-3) {
+void check_curve_on(Device device, const std::string& name, double late_tolerance) {
   const nlohmann::json golden = golden_of(name);
   const drape::System& system = drape::find_system(name);
   const auto expected = golden.at("losses").get<std::vector<double>>();
   for (const DType dtype : {DType::f64, DType::f32}) {
     CAPTURE(drape::name(dtype));
-    Sequential model = prepared(system, dtype);
-    const std::vector<double> losses = train(model, system, dtype, kSteps);
+    Sequential model = prepared(system, dtype, device);
+    const std::vector<double> losses = train(model, system, dtype, steps_on(device));
     for (std::size_t s = 0; s < losses.size(); ++s) {
       CAPTURE(s);
       const double tolerance = dtype == DType::f64 ? 1e-12 : s < 4 ? 1e-4 : late_tolerance;
@@ -171,6 +179,13 @@ void check_curve(const std::string& name, double late_tolerance = 1e-3) {
     if (!golden.contains("running_mean_sums")) continue;
     check_running(model, golden.at("running_mean_sums"), "running_mean");
     check_running(model, golden.at("running_var_sums"), "running_var");
+  }
+}
+
+void check_curve(const std::string& name, double late_tolerance = 1e-3) {
+  for (const Device device : drape::tests::devices()) {
+    CAPTURE(drape::name(device));
+    check_curve_on(device, name, late_tolerance);
   }
 }
 

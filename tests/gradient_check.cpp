@@ -59,6 +59,18 @@ std::vector<Tensor> moved_along(std::span<const Tensor> inputs,
 
 }  // namespace
 
+Function on_device(Device device, Function f) {
+  const auto moved = [](const Tensor& x, Device to) {
+    const Device from = x.device();
+    return record(x.to(to), {x}, [from](const Tensor& dy) -> Grads { return {dy.to(from)}; });
+  };
+  return [=](std::span<const Tensor> inputs) {
+    std::vector<Tensor> there;
+    for (const Tensor& input : inputs) there.push_back(moved(input, device));
+    return moved(f(there), Device::cpu);
+  };
+}
+
 std::vector<Tensor> tracked(std::span<const Tensor> inputs) {
   std::vector<Tensor> leaves;
   for (const Tensor& input : inputs) leaves.emplace_back(input.detach()).track();

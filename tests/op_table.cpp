@@ -34,7 +34,7 @@ Tensor targets_for(const Tensor& logits) {
     for (std::size_t k = 0; k < classes; ++k) sum += t[row + k];
     for (std::size_t k = 0; k < classes; ++k) t[row + k] /= sum;
   }
-  return Tensor::from(logits.shape(), t).to(logits.dtype());
+  return Tensor::from(logits.shape(), t).to(logits.dtype()).to(logits.device());
 }
 
 Function pooled(Tensor (*pool)(const Tensor&, const Pool2dOptions&), const Pool2dOptions& options) {
@@ -65,8 +65,8 @@ Function normalized(Mode mode, const BatchNormOptions& options = {}) {
   return [=](Inputs in) {
     const Shape& channels = in[1].shape();
     return batch_norm(in[0],
-                      {in[1], in[2], Tensor::full(channels, 0.25, in[0].dtype()),
-                       Tensor::full(channels, 0.5, in[0].dtype())},
+                      {in[1], in[2], Tensor::full(channels, 0.25, in[0].dtype(), in[0].device()),
+                       Tensor::full(channels, 0.5, in[0].dtype(), in[0].device())},
                       mode, options, kStream);
   };
 }
@@ -227,6 +227,8 @@ std::vector<Op> deform_conv2d_rows() {
        deformed({.padding = 1}),
        {deform_conv2d_size(32, 32, 64, 14), deform_conv2d_size(64, 32, 64, 14),
         deform_conv2d_size(64, 1, 32, 28), deform_conv2d_size(8, 256, 256, 56)}},
+      {"deform_conv2d, eight channels", inputs({1, 3, 3, 8}, {1, 3, 3, 18}, {5, 3, 3, 8}),
+       deformed({.padding = 1})},
       {"deform_conv2d, mask", masked({1, 4, 3, 2}, {1, 4, 3, 18}, {3, 3, 3, 2}),
        deformed({.padding = 1}, Mask::present)},
       {"deform_conv2d, relu", inputs({1, 3, 3, 3}, {1, 2, 2, 8}, {4, 2, 2, 3}),

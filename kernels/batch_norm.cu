@@ -1,0 +1,178 @@
+#include "kernels/batch_norm.h"
+
+#include <cmath>
+
+#include "kernels/cuda.cuh"
+
+namespace drape::kernels {
+namespace {
+
+// Blocks of 32 channels by 8 rows: a warp reads neighbouring channels of one row.
+constexpr unsigned kLanes = 32, kRows = 8;
+
+// Two sums per channel over a range of rows.
+struct TwoSums {
+  double a = 0.0, b = 0.0;
+};
+
+// sums[range, c] = sum over the range's rows m of term(m, c), in an order that the shape alone
+// decides.
+template <class Term>
+__global__ void sum_rows_kernel(std::int64_t rows, std::int64_t channels, Term term,
+                                TwoSums* sums) {
+  DRAPE_SHARED(TwoSums, of_threads, [kRows][kLanes]);
+  const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * kLanes + threadIdx.x;
+  const std::int64_t ranges = gridDim.y, range = blockIdx.y;
+  const std::int64_t begin = rows * range / ranges, end = rows * (range + 1) / ranges;
+  TwoSums sum;
+  for (std::int64_t m = begin + threadIdx.y; c < channels && m < end; m += kRows) {
+    const TwoSums t = term(m, c);
+    sum.a += t.a, sum.b += t.b;
+  }
+  of_threads[threadIdx.y][threadIdx.x] = sum;
+  __syncthreads();
+  if (threadIdx.y != 0 || c >= channels) return;
+  for (unsigned r = 1; r < kRows; ++r) {
+    sum.a += of_threads[r][threadIdx.x].a;
+    sum.b += of_threads[r][threadIdx.x].b;
+  }
+  sums[range * channels + c] = sum;
+}
+
+// Then calls finish(c, both sums) for every channel.
+template <class Term, class Finish>
+void sum_rows(Cuda cuda, const char* name, std::int64_t rows, std::int64_t channels, Term term,
+              Finish finish) {
+  const std::int64_t across = (channels + kLanes - 1) / kLanes;
+  const std::int64_t ranges = std::clamp<std::int64_t>(512 / across, 1, (rows + 63) / 64);
+  const DeviceBuffer<TwoSums> buffer(cuda, ranges * channels);
+  TwoSums* sums = buffer.data();
+  launch(cuda, name,
+         {dim3(static_cast<unsigned>(across), static_cast<unsigned>(ranges)), dim3(kLanes, kRows)},
+         sum_rows_kernel<Term>, rows, channels, term, sums);
+  for_each(cuda, "batch_norm_finish", channels, [=] __device__(std::int64_t c) {
+    TwoSums total;
+    for (std::int64_t range = 0; range < ranges; ++range) {
+      total.a += sums[range * channels + c].a;
+      total.b += sums[range * channels + c].b;
+    }
+    finish(c, total);
+  });
+}
+
+// The normalisation of one channel, and the bound below which the activation is flat.
+template <class T>
+struct Channel {
+  __device__ Channel(const BatchNorm<T>& norm, std::int64_t c)
+      : mean(norm.mean[c]),
+        inverse_std(
+            static_cast<T>(1.0 / sqrt(static_cast<double>(norm.variance[c]) + norm.epsilon))),
+        scale(norm.gamma[c] * inverse_std),
+        beta(norm.beta[c]),
+        bound(norm.activation == Activation::relu ? T(0) : -static_cast<T>(INFINITY)) {}
+
+  __device__ T activated(T x) const {
+    const T z = (x - mean) * scale + beta;
+    return z <= bound ? bound : z;
+  }
+  // dz from the gradient of the activation's result.
+  __device__ T gradient(T x, T dy) const { return (x - mean) * scale + beta <= bound ? T(0) : dy; }
+
+  T mean, inverse_std, scale, beta, bound;
+};
+
+// What the dropout multiplies element i with.
+template <class T>
+__device__ T dropout_factor(const DropoutFactor<T>& factor, double p, std::int64_t i) {
+  return p == 0.0 ? T(1) : factor.of(factor.stream.word(static_cast<std::uint64_t>(i)));
+}
+
+}  // namespace
+
+template <class T>
+void batch_norm_statistics(Cuda cuda, const T* x, std::int64_t rows, std::int64_t channels, T* mean,
+                           T* variance, const RunningStatistics<T>& running) {
+  // Distances from the first row's value, so that the squares do not cancel.
+  const auto term = [=] __device__(std::int64_t m, std::int64_t c) {
+    const double d = static_cast<double>(x[m * channels + c]) - static_cast<double>(x[c]);
+    return TwoSums{d, d * d};
+  };
+  const auto count = static_cast<double>(rows);
+  sum_rows(cuda, "batch_norm_statistics", rows, channels, term,
+           [=] __device__(std::int64_t c, const TwoSums& sum) {
+             const double m2 = sum.b - sum.a * sum.a / count;
+             const double batch_mean = static_cast<double>(x[c]) + sum.a / count;
+             const double squares = m2 < 0.0 ? 0.0 : m2;
+             const auto update = [=](T& value, double batch) {
+               const double old = static_cast<double>(value);
+               value = static_cast<T>((1.0 - running.momentum) * old + running.momentum * batch);
+             };
+             mean[c] = static_cast<T>(batch_mean);
+             variance[c] = static_cast<T>(squares / count);
+             update(running.mean[c], batch_mean);
+             update(running.variance[c], squares / (count - 1.0));
+           });
+}
+
+template <class T>
+void batch_norm_forward(Cuda cuda, const BatchNorm<T>& norm, const T* x, T* y) {
+  const DropoutFactor<T> factor(norm.dropout);
+  const std::int64_t size = norm.rows * norm.channels;
+  // A thread per Philox block of four elements.
+  for_each(cuda, "batch_norm_forward", (size + 3) / 4, [=] __device__(std::int64_t block) {
+    std::array<std::uint32_t, 4> words{};
+    if (norm.dropout.p > 0.0) words = factor.words(block);
+    for (std::int64_t i = 4 * block; i < size && i < 4 * block + 4; ++i) {
+      const T a = Channel<T>(norm, i % norm.channels).activated(x[i]);
+      y[i] = norm.dropout.p > 0.0 ? a * factor.of(words[i % 4]) : a;
+    }
+  });
+}
+
+template <class T>
+void batch_norm_backward(Cuda cuda, const BatchNorm<T>& norm, Statistics statistics, const T* x,
+                         const T* dy, T* dx, T* dgamma, T* dbeta) {
+  const DropoutFactor<T> factor(norm.dropout);
+  const DeviceBuffer<T> slopes(cuda, norm.channels), shifts(cuda, norm.channels);
+  T *slope = slopes.data(), *shift = shifts.data();
+  const auto gradient = [=] __device__(const Channel<T>& channel, std::int64_t i) {
+    return channel.gradient(x[i], dy[i] * dropout_factor(factor, norm.dropout.p, i));
+  };
+  const auto term = [=] __device__(std::int64_t m, std::int64_t c) {
+    const std::int64_t i = m * norm.channels + c;
+    const Channel<T> channel(norm, c);
+    const auto dz = static_cast<double>(gradient(channel, i));
+    return TwoSums{dz, dz * static_cast<double>(x[i] - channel.mean)};
+  };
+  sum_rows(cuda, "batch_norm_backward_sums", norm.rows, norm.channels, term,
+           [=] __device__(std::int64_t c, const TwoSums& sum) {
+             const Channel<T> channel(norm, c);
+             const auto inverse_std = static_cast<double>(channel.inverse_std);
+             dbeta[c] = static_cast<T>(sum.a);
+             dgamma[c] = static_cast<T>(sum.b * inverse_std);
+             const bool moved = statistics == Statistics::batch;
+             const double share =
+                 moved ? static_cast<double>(channel.scale) / static_cast<double>(norm.rows) : 0.0;
+             slope[c] = static_cast<T>(share * sum.b * inverse_std * inverse_std);
+             shift[c] = static_cast<T>(share * sum.a);
+           });
+  if (dx == nullptr) return;
+  for_each(cuda, "batch_norm_backward", norm.rows * norm.channels, [=] __device__(std::int64_t i) {
+    const std::int64_t c = i % norm.channels;
+    const Channel<T> channel(norm, c);
+    dx[i] = channel.scale * gradient(channel, i) - slope[c] * (x[i] - channel.mean) - shift[c];
+  });
+}
+
+template void batch_norm_statistics(Cuda, const float*, std::int64_t, std::int64_t, float*, float*,
+                                    const RunningStatistics<float>&);
+template void batch_norm_statistics(Cuda, const double*, std::int64_t, std::int64_t, double*,
+                                    double*, const RunningStatistics<double>&);
+template void batch_norm_forward(Cuda, const BatchNorm<float>&, const float*, float*);
+template void batch_norm_forward(Cuda, const BatchNorm<double>&, const double*, double*);
+template void batch_norm_backward(Cuda, const BatchNorm<float>&, Statistics, const float*,
+                                  const float*, float*, float*, float*);
+template void batch_norm_backward(Cuda, const BatchNorm<double>&, Statistics, const double*,
+                                  const double*, double*, double*, double*);
+
+}  // namespace drape::kernels

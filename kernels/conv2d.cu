@@ -1,0 +1,301 @@
+#include "kernels/conv2d.h"
+
+#include <cudnn.h>
+
+#include <array>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "kernels/epilogue.cuh"
+
+namespace drape::kernels {
+namespace {
+
+constexpr std::size_t kMostWorkspaceBytes = std::size_t{256} << 20;
+
+void check(cudnnStatus_t status, const char* call) {
+  if (status == CUDNN_STATUS_SUCCESS) return;
+  throw Error(std::string("conv2d: expected ") + call + " to succeed, got " +
+              cudnnGetErrorString(status));
+}
+
+cudnnHandle_t handle_on(Cuda cuda) {
+  static const cudnnHandle_t instance = [] {
+    cudnnHandle_t created = nullptr;
+    check(cudnnCreate(&created), "cudnnCreate");
+    return created;
+  }();
+  check(cudnnSetStream(instance, cuda.stream), "cudnnSetStream");
+  return instance;
+}
+
+// One of cuDNN's descriptors, made by Create and destroyed by Destroy.
+template <class Handle, auto create, auto destroy>
+class Descriptor {
+ public:
+  Descriptor() { check(create(&handle_), "cudnnCreate...Descriptor"); }
+  ~Descriptor() { destroy(handle_); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  operator Handle() const { return handle_; }
+
+ private:
+  Handle handle_ = nullptr;
+};
+using TensorDescriptor =
+    Descriptor<cudnnTensorDescriptor_t, cudnnCreateTensorDescriptor, cudnnDestroyTensorDescriptor>;
+using FilterDescriptor =
+    Descriptor<cudnnFilterDescriptor_t, cudnnCreateFilterDescriptor, cudnnDestroyFilterDescriptor>;
+using ConvolutionDescriptor =
+    Descriptor<cudnnConvolutionDescriptor_t, cudnnCreateConvolutionDescriptor,
+               cudnnDestroyConvolutionDescriptor>;
+
+// What cuDNN is told of a convolution in f32.
+struct Convolution {
+  TensorDescriptor x, y;
+  FilterDescriptor w;
+  ConvolutionDescriptor convolution;
+
+  Convolution(Cuda cuda, const Conv2dGeometry& g) {
+    const auto i = [](std::int64_t value) { return static_cast<int>(value); };
+    check(cudnnSetTensor4dDescriptor(x, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, i(g.N), i(g.C), i(g.H),
+                                     i(g.W)),
+          "cudnnSetTensor4dDescriptor");
+    check(cudnnSetTensor4dDescriptor(y, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, i(g.N), i(g.K), i(g.P),
+                                     i(g.Q)),
+          "cudnnSetTensor4dDescriptor");
+    check(cudnnSetFilter4dDescriptor(w, CUDNN_DATA_FLOAT, CUDNN_TENSOR_NHWC, i(g.K),
+                                     i(g.C / g.groups), i(g.R), i(g.S)),
+          "cudnnSetFilter4dDescriptor");
+    check(cudnnSetConvolution2dDescriptor(
+              convolution, i(g.padding.y), i(g.padding.x), i(g.stride.y), i(g.stride.x),
+              i(g.dilation.y), i(g.dilation.x), CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT),
+          "cudnnSetConvolution2dDescriptor");
+    check(cudnnSetConvolutionGroupCount(convolution, i(g.groups)), "cudnnSetConvolutionGroupCount");
+    check(cudnnSetConvolutionMathType(
+              convolution, cuda.math == Math::tf32 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH),
+          "cudnnSetConvolutionMathType");
+  }
+};
+
+enum class Direction { forward, data, filter };
+
+// An algorithm that gives the same bits every time; none if cuDNN has none for this convolution.
+template <class Algorithm>
+struct Choice {
+  Algorithm algorithm;
+  std::size_t workspace_bytes;
+};
+
+// The first of cuDNN's proposals, best first, that is deterministic and modest; asked once for each
+// geometry. `ask(most, &count, proposals)` is one of cudnnGetConvolution...Algorithm_v7.
+template <Direction direction, class Performance, class Ask>
+auto choose(Cuda cuda, const Conv2dGeometry& g, Ask&& ask) {
+  using Algorithm = decltype(Performance::algo);
+  using Key = std::array<std::int64_t, 17>;
+  static std::mutex mutex;
+  static std::map<Key, std::optional<Choice<Algorithm>>> known;
+  const Key key{g.N,
+                g.H,
+                g.W,
+                g.C,
+                g.K,
+                g.R,
+                g.S,
+                g.P,
+                g.Q,
+                g.stride.y,
+                g.stride.x,
+                g.padding.y,
+                g.padding.x,
+                g.dilation.y,
+                g.dilation.x,
+                g.groups,
+                static_cast<int>(cuda.math)};
+  const std::lock_guard lock(mutex);
+  if (const auto found = known.find(key); found != known.end()) return found->second;
+  std::array<Performance, 16> proposals;
+  int count = 0;
+  const cudnnStatus_t status = ask(static_cast<int>(proposals.size()), &count, proposals.data());
+  std::optional<Choice<Algorithm>> choice;
+  for (int i = 0; status == CUDNN_STATUS_SUCCESS && i < count && !choice; ++i) {
+    const Performance& p = proposals[static_cast<std::size_t>(i)];
+    if (p.status == CUDNN_STATUS_SUCCESS && p.determinism == CUDNN_DETERMINISTIC &&
+        p.memory <= kMostWorkspaceBytes) {
+      choice = Choice<Algorithm>{p.algo, p.memory};
+    }
+  }
+  known.emplace(key, choice);
+  return choice;
+}
+
+// The formula, one thread per result: double, and what cuDNN has no deterministic algorithm for.
+template <class T>
+void direct_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w, T* y) {
+  const std::int64_t channels = g.C / g.groups, filters = g.K / g.groups;
+  for_each(cuda, "conv2d_direct_forward", g.y_size(), [=] __device__(std::int64_t i) {
+    const std::int64_t k = i % g.K, q = i / g.K % g.Q, p = i / g.K / g.Q % g.P;
+    const std::int64_t n = i / g.K / g.Q / g.P;
+    T sum(0);
+    for (std::int64_t r = 0; r < g.R; ++r) {
+      for (std::int64_t s = 0; s < g.S; ++s) {
+        const std::int64_t h = p * g.stride.y - g.padding.y + r * g.dilation.y;
+        const std::int64_t v = q * g.stride.x - g.padding.x + s * g.dilation.x;
+        if (h < 0 || h >= g.H || v < 0 || v >= g.W) continue;
+        const T* pixel = x + ((n * g.H + h) * g.W + v) * g.C + k / filters * channels;
+        const T* weight = w + ((k * g.R + r) * g.S + s) * channels;
+        for (std::int64_t c = 0; c < channels; ++c) sum += pixel[c] * weight[c];
+      }
+    }
+    y[i] = sum;
+  });
+}
+
+// The output that pixel `input` meets with tap `tap`; -1 if there is none.
+__device__ std::int64_t output_under(std::int64_t input, std::int64_t tap, std::int64_t stride,
+                                     std::int64_t padding, std::int64_t dilation,
+                                     std::int64_t outputs) {
+  const std::int64_t steps = input + padding - tap * dilation;
+  if (steps < 0 || steps % stride != 0 || steps / stride >= outputs) return -1;
+  return steps / stride;
+}
+
+template <class T>
+void direct_backward_data(Cuda cuda, const Conv2dGeometry& g, const T* w, const T* dz, T* dx) {
+  const std::int64_t channels = g.C / g.groups, filters = g.K / g.groups;
+  for_each(cuda, "conv2d_direct_backward_data", g.x_size(), [=] __device__(std::int64_t i) {
+    const std::int64_t c = i % g.C, v = i / g.C % g.W, h = i / g.C / g.W % g.H;
+    const std::int64_t n = i / g.C / g.W / g.H, group = c / channels;
+    T sum(0);
+    for (std::int64_t r = 0; r < g.R; ++r) {
+      for (std::int64_t s = 0; s < g.S; ++s) {
+        const std::int64_t p = output_under(h, r, g.stride.y, g.padding.y, g.dilation.y, g.P);
+        const std::int64_t q = output_under(v, s, g.stride.x, g.padding.x, g.dilation.x, g.Q);
+        if (p < 0 || q < 0) continue;
+        const T* gradient = dz + ((n * g.P + p) * g.Q + q) * g.K;
+        for (std::int64_t k = group * filters; k < (group + 1) * filters; ++k) {
+          sum += gradient[k] * w[((k * g.R + r) * g.S + s) * channels + c % channels];
+        }
+      }
+    }
+    dx[i] = sum;
+  });
+}
+
+template <class T>
+void direct_backward_filter(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* dz, T* dw) {
+  const std::int64_t channels = g.C / g.groups, filters = g.K / g.groups;
+  for_each(cuda, "conv2d_direct_backward_filter", g.w_size(), [=] __device__(std::int64_t i) {
+    const std::int64_t c = i % channels, s = i / channels % g.S, r = i / channels / g.S % g.R;
+    const std::int64_t k = i / channels / g.S / g.R;
+    T sum(0);
+    for (std::int64_t m = 0; m < g.N * g.P * g.Q; ++m) {
+      const std::int64_t n = m / g.Q / g.P;
+      const std::int64_t h = m / g.Q % g.P * g.stride.y - g.padding.y + r * g.dilation.y;
+      const std::int64_t v = m % g.Q * g.stride.x - g.padding.x + s * g.dilation.x;
+      if (h < 0 || h >= g.H || v < 0 || v >= g.W) continue;
+      sum += x[((n * g.H + h) * g.W + v) * g.C + k / filters * channels + c] * dz[m * g.K + k];
+    }
+    dw[i] = sum;
+  });
+}
+
+// Through cuDNN where it can, else by the formula.
+void forward(Cuda cuda, const Conv2dGeometry& g, const float* x, const float* w, float* y) {
+  const cudnnHandle_t handle = handle_on(cuda);
+  const Convolution d(cuda, g);
+  const auto choice = choose<Direction::forward, cudnnConvolutionFwdAlgoPerf_t>(
+      cuda, g, [&](int most, int* count, cudnnConvolutionFwdAlgoPerf_t* proposals) {
+        return cudnnGetConvolutionForwardAlgorithm_v7(handle, d.x, d.w, d.convolution, d.y, most,
+                                                      count, proposals);
+      });
+  if (!choice) return direct_forward(cuda, g, x, w, y);
+  const DeviceBuffer<char> workspace(cuda, static_cast<std::int64_t>(choice->workspace_bytes));
+  const float one = 1.0f, zero = 0.0f;
+  check(cudnnConvolutionForward(handle, &one, d.x, x, d.w, w, d.convolution, choice->algorithm,
+                                workspace.data(), choice->workspace_bytes, &zero, d.y, y),
+        "cudnnConvolutionForward");
+}
+
+void backward_data(Cuda cuda, const Conv2dGeometry& g, const float* w, const float* dz, float* dx) {
+  const cudnnHandle_t handle = handle_on(cuda);
+  const Convolution d(cuda, g);
+  const auto choice = choose<Direction::data, cudnnConvolutionBwdDataAlgoPerf_t>(
+      cuda, g, [&](int most, int* count, cudnnConvolutionBwdDataAlgoPerf_t* proposals) {
+        return cudnnGetConvolutionBackwardDataAlgorithm_v7(handle, d.w, d.y, d.convolution, d.x,
+                                                           most, count, proposals);
+      });
+  if (!choice) return direct_backward_data(cuda, g, w, dz, dx);
+  const DeviceBuffer<char> workspace(cuda, static_cast<std::int64_t>(choice->workspace_bytes));
+  const float one = 1.0f, zero = 0.0f;
+  check(
+      cudnnConvolutionBackwardData(handle, &one, d.w, w, d.y, dz, d.convolution, choice->algorithm,
+                                   workspace.data(), choice->workspace_bytes, &zero, d.x, dx),
+      "cudnnConvolutionBackwardData");
+}
+
+void backward_filter(Cuda cuda, const Conv2dGeometry& g, const float* x, const float* dz,
+                     float* dw) {
+  const cudnnHandle_t handle = handle_on(cuda);
+  const Convolution d(cuda, g);
+  const auto choice = choose<Direction::filter, cudnnConvolutionBwdFilterAlgoPerf_t>(
+      cuda, g, [&](int most, int* count, cudnnConvolutionBwdFilterAlgoPerf_t* proposals) {
+        return cudnnGetConvolutionBackwardFilterAlgorithm_v7(handle, d.x, d.y, d.convolution, d.w,
+                                                             most, count, proposals);
+      });
+  if (!choice) return direct_backward_filter(cuda, g, x, dz, dw);
+  const DeviceBuffer<char> workspace(cuda, static_cast<std::int64_t>(choice->workspace_bytes));
+  const float one = 1.0f, zero = 0.0f;
+  check(cudnnConvolutionBackwardFilter(handle, &one, d.x, x, d.y, dz, d.convolution,
+                                       choice->algorithm, workspace.data(), choice->workspace_bytes,
+                                       &zero, d.w, dw),
+        "cudnnConvolutionBackwardFilter");
+}
+
+void forward(Cuda cuda, const Conv2dGeometry& g, const double* x, const double* w, double* y) {
+  direct_forward(cuda, g, x, w, y);
+}
+void backward_data(Cuda cuda, const Conv2dGeometry& g, const double* w, const double* dz,
+                   double* dx) {
+  direct_backward_data(cuda, g, w, dz, dx);
+}
+void backward_filter(Cuda cuda, const Conv2dGeometry& g, const double* x, const double* dz,
+                     double* dw) {
+  direct_backward_filter(cuda, g, x, dz, dw);
+}
+
+}  // namespace
+
+template <class T>
+void conv2d_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w, const T* b,
+                    Activation activation, T* y) {
+  forward(cuda, g, x, w, y);
+  add_bias_activate(cuda, g.N * g.P * g.Q, g.K, b, activation, y);
+}
+
+template <class T>
+void conv2d_backward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w, const T* y,
+                     const T* dy, Activation activation, T* dx, T* dw, T* db) {
+  const DeviceBuffer<T> masked(cuda, activation == Activation::relu ? g.y_size() : 0);
+  const T* dz = dy;
+  if (activation == Activation::relu) {
+    undo_relu(cuda, g.y_size(), y, dy, masked.data());
+    dz = masked.data();
+  }
+  if (dx != nullptr) backward_data(cuda, g, w, dz, dx);
+  if (dw != nullptr) backward_filter(cuda, g, x, dz, dw);
+  if (db != nullptr) column_sums(cuda, g.N * g.P * g.Q, g.K, dz, db);
+}
+
+template void conv2d_forward(Cuda, const Conv2dGeometry&, const float*, const float*, const float*,
+                             Activation, float*);
+template void conv2d_forward(Cuda, const Conv2dGeometry&, const double*, const double*,
+                             const double*, Activation, double*);
+template void conv2d_backward(Cuda, const Conv2dGeometry&, const float*, const float*, const float*,
+                              const float*, Activation, float*, float*, float*);
+template void conv2d_backward(Cuda, const Conv2dGeometry&, const double*, const double*,
+                              const double*, const double*, Activation, double*, double*, double*);
+
+}  // namespace drape::kernels

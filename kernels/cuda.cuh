@@ -1,0 +1,150 @@
+// CUDA as the kernels use it: checked calls, launches, elementwise loops, and reductions in a fixed
+// order. Under nvcc this is the CUDA runtime; a host compiler takes the emulator of tests/emulator/
+// instead, which runs the same kernels on the CPU.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+
+#include "kernels/backend.h"
+#include "kernels/memory.h"
+
+#if defined(__CUDACC__)
+#include <cuda_runtime.h>
+/// A variable of the block: DRAPE_SHARED(float, tile, [16][17]).
+#define DRAPE_SHARED(T, name, ...) __shared__ T name __VA_ARGS__
+/// The shared memory that the launch asked for.
+#define DRAPE_DYNAMIC_SHARED(T, name)                                   \
+  extern __shared__ __align__(16) unsigned char drape_dynamic_shared[]; \
+  T* const name = reinterpret_cast<T*>(drape_dynamic_shared)
+#else
+#include "tests/emulator/emulator.h"
+#define DRAPE_SHARED(T, name, ...)             \
+  static char key_of_##name;                   \
+  auto& name = *static_cast<T(*) __VA_ARGS__>( \
+      ::drape::emulator::shared_variable(&key_of_##name, sizeof(T __VA_ARGS__)))
+#define DRAPE_DYNAMIC_SHARED(T, name) \
+  T* const name = static_cast<T*>(::drape::emulator::dynamic_shared_memory())
+#endif
+
+namespace drape::kernels {
+
+/// Error naming the call unless it succeeded.
+inline void check_cuda(cudaError_t status, const char* call) {
+  if (status == cudaSuccess) return;
+  throw Error(std::string("cuda: expected ") + call + " to succeed, got " +
+              cudaGetErrorName(status) + ": " + cudaGetErrorString(status));
+}
+
+/// How many threads a kernel is launched with.
+struct LaunchSize {
+  dim3 grid, block;
+  std::size_t shared_bytes = 0;  // dynamic
+};
+
+/// Notes that a kernel was launched: the emulator's build keeps the names, others do nothing.
+void note_launch(const char* name);
+
+/// Launches a kernel on the tag's stream. Error naming it if the device refuses.
+template <class... Parameters, class... Arguments>
+void launch(Cuda cuda, const char* name, const LaunchSize& size, void (*kernel)(Parameters...),
+            Arguments&&... arguments) {
+#if defined(__CUDACC__)
+  constexpr std::size_t kWithoutAsking = 48 << 10;
+  if (size.shared_bytes > kWithoutAsking) {
+    check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                    static_cast<int>(size.shared_bytes)),
+               name);
+  }
+  cudaLaunchConfig_t config{};
+  config.gridDim = size.grid;
+  config.blockDim = size.block;
+  config.dynamicSmemBytes = size.shared_bytes;
+  config.stream = cuda.stream;
+  check_cuda(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...), name);
+#else
+  static_cast<void>(cuda);
+  note_launch(name);
+  struct Call {
+    void (*kernel)(Parameters...);
+    std::tuple<Parameters...> arguments;
+  } call{kernel, std::tuple<Parameters...>(static_cast<Parameters>(arguments)...)};
+  const auto invoke = [](const void* packed) {
+    const auto& c = *static_cast<const Call*>(packed);
+    std::apply(c.kernel, c.arguments);
+  };
+  emulator::launch(size.grid, size.block, size.shared_bytes, invoke, &call);
+#endif
+}
+
+/// Blocks of `threads` threads that cover `count` items, at most as many as keep a device busy: a
+/// kernel's threads go on with a stride of the whole grid.
+inline unsigned blocks_for(std::int64_t count, std::int64_t threads) {
+  constexpr std::int64_t kMostBlocks = 1 << 14;
+  return static_cast<unsigned>(
+      std::clamp<std::int64_t>((count + threads - 1) / threads, 1, kMostBlocks));
+}
+
+template <class Body>
+__global__ void for_each_kernel(std::int64_t count, Body body) {
+  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
+  std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  for (; i < count; i += step) body(i);
+}
+
+/// Calls body(i) for 0 <= i < count, each on a thread of its own: body is a [=] __device__ lambda.
+template <class Body>
+void for_each(Cuda cuda, const char* name, std::int64_t count, Body body) {
+  constexpr unsigned kThreads = 256;
+  if (count == 0) return;
+  launch(cuda, name, {dim3(blocks_for(count, kThreads)), dim3(kThreads)}, for_each_kernel<Body>,
+         count, body);
+}
+
+/// Sum over the 32 lanes of a warp, the same in each: lanes add in pairs, in a fixed order.
+template <class T>
+__device__ T warp_sum(T value) {
+  for (int distance = 16; distance > 0; distance /= 2) {
+    value += __shfl_xor_sync(0xffffffffu, value, distance);
+  }
+  return value;
+}
+
+/// Sum over a block of whole warps, the same in every thread. All threads must call it.
+template <class T>
+__device__ T block_sum(T value) {
+  DRAPE_SHARED(T, sums, [32]);
+  const unsigned warp = threadIdx.x / 32, warps = blockDim.x / 32;
+  value = warp_sum(value);
+  if (threadIdx.x % 32 == 0) sums[warp] = value;
+  __syncthreads();
+  value = warp_sum(threadIdx.x % 32 < warps ? sums[threadIdx.x % 32] : T(0));
+  __syncthreads();  // so that the next call may write
+  return value;
+}
+
+/// An array of T on the device that a kernel needs while it runs; its elements are undefined at
+/// first.
+template <class T>
+class DeviceBuffer {
+ public:
+  DeviceBuffer(Cuda cuda, std::int64_t size)
+      : cuda_(cuda),
+        bytes_(static_cast<std::size_t>(size) * sizeof(T)),
+        data_(static_cast<T*>(allocate(cuda, bytes_))) {}
+  ~DeviceBuffer() { release(cuda_, data_, bytes_); }
+  DeviceBuffer(const DeviceBuffer&) = delete;
+  DeviceBuffer& operator=(const DeviceBuffer&) = delete;
+
+  T* data() const { return data_; }
+
+ private:
+  Cuda cuda_;
+  std::size_t bytes_;
+  T* data_;
+};
+
+}  // namespace drape::kernels

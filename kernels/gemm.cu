@@ -1,0 +1,137 @@
+#include <cublasLt.h>
+
+#include <array>
+#include <map>
+#include <mutex>
+
+#include "kernels/cuda.cuh"
+#include "kernels/gemm.h"
+
+namespace drape::kernels {
+namespace {
+
+constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
+
+void check(cublasStatus_t status, const char* call) {
+  if (status == CUBLAS_STATUS_SUCCESS) return;
+  throw Error(std::string("gemm: expected ") + call + " to succeed, got cuBLAS status " +
+              std::to_string(static_cast<int>(status)));
+}
+
+cublasLtHandle_t handle() {
+  static const cublasLtHandle_t instance = [] {
+    cublasLtHandle_t created = nullptr;
+    check(cublasLtCreate(&created), "cublasLtCreate");
+    return created;
+  }();
+  return instance;
+}
+
+// A matrix as cuBLAS sees it: our rows are its columns.
+class Layout {
+ public:
+  Layout(cudaDataType_t type, std::int64_t rows, std::int64_t columns, std::int64_t stride) {
+    check(cublasLtMatrixLayoutCreate(&layout_, type, static_cast<std::uint64_t>(columns),
+                                     static_cast<std::uint64_t>(rows), stride),
+          "cublasLtMatrixLayoutCreate");
+  }
+  ~Layout() { cublasLtMatrixLayoutDestroy(layout_); }
+  Layout(const Layout&) = delete;
+  Layout& operator=(const Layout&) = delete;
+  operator cublasLtMatrixLayout_t() const { return layout_; }
+
+ private:
+  cublasLtMatrixLayout_t layout_ = nullptr;
+};
+
+// How two matrices are multiplied.
+class Product {
+ public:
+  Product(cublasComputeType_t compute, cudaDataType_t type) {
+    check(cublasLtMatmulDescCreate(&product_, compute, type), "cublasLtMatmulDescCreate");
+  }
+  ~Product() { cublasLtMatmulDescDestroy(product_); }
+  Product(const Product&) = delete;
+  Product& operator=(const Product&) = delete;
+  operator cublasLtMatmulDesc_t() const { return product_; }
+
+  template <class Value>
+  void set(cublasLtMatmulDescAttributes_t attribute, const Value& value) {
+    check(cublasLtMatmulDescSetAttribute(product_, attribute, &value, sizeof(value)),
+          "cublasLtMatmulDescSetAttribute");
+  }
+
+ private:
+  cublasLtMatmulDesc_t product_ = nullptr;
+};
+
+// What decides which algorithm is fastest.
+using Key = std::array<std::int64_t, 11>;
+
+// The algorithm that the library proposes first for such a product; asked once for each.
+cublasLtMatmulAlgo_t algorithm_for(const Key& key, const Product& product, const Layout& a,
+                                   const Layout& b, const Layout& c) {
+  static std::mutex mutex;
+  static std::map<Key, cublasLtMatmulAlgo_t> known;
+  const std::lock_guard lock(mutex);
+  if (const auto found = known.find(key); found != known.end()) return found->second;
+  cublasLtMatmulPreference_t preference = nullptr;
+  check(cublasLtMatmulPreferenceCreate(&preference), "cublasLtMatmulPreferenceCreate");
+  const std::size_t most = kWorkspaceBytes;
+  cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &most,
+                                       sizeof(most));
+  cublasLtMatmulHeuristicResult_t result{};
+  int count = 0;
+  const cublasStatus_t status =
+      cublasLtMatmulAlgoGetHeuristic(handle(), product, a, b, c, c, preference, 1, &result, &count);
+  cublasLtMatmulPreferenceDestroy(preference);
+  check(count == 0 && status == CUBLAS_STATUS_SUCCESS ? CUBLAS_STATUS_NOT_SUPPORTED : status,
+        "cublasLtMatmulAlgoGetHeuristic");
+  return known.emplace(key, result.algo).first->second;
+}
+
+template <class T>
+constexpr cudaDataType_t kType = CUDA_R_32F;
+template <>
+constexpr cudaDataType_t kType<double> = CUDA_R_64F;
+
+cublasComputeType_t compute_type(Cuda cuda, cudaDataType_t type) {
+  if (type == CUDA_R_64F) return CUBLAS_COMPUTE_64F;
+  return cuda.math == Math::tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+}
+
+}  // namespace
+
+template <class T>
+void gemm(Cuda cuda, std::int64_t M, std::int64_t N, std::int64_t K, MatrixView<T> a,
+          MatrixView<T> b, const T* bias, Output output, T* c, std::int64_t c_stride) {
+  const cudaDataType_t type = kType<T>;
+  const cublasComputeType_t compute = compute_type(cuda, type);
+  const bool a_plain = a.use == Use::plain, b_plain = b.use == Use::plain;
+  // c = a b in rows is c^T = b^T a^T in columns: b comes first.
+  Product product(compute, type);
+  product.set(CUBLASLT_MATMUL_DESC_TRANSA, b_plain ? CUBLAS_OP_N : CUBLAS_OP_T);
+  product.set(CUBLASLT_MATMUL_DESC_TRANSB, a_plain ? CUBLAS_OP_N : CUBLAS_OP_T);
+  if (bias != nullptr) {
+    product.set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+    product.set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
+  }
+  const Layout first(type, b_plain ? K : N, b_plain ? N : K, b.stride);
+  const Layout second(type, a_plain ? M : K, a_plain ? K : M, a.stride);
+  const Layout result(type, M, N, c_stride);
+  const Key key{M,        N,        K,       a_plain,         b_plain, a.stride,
+                b.stride, c_stride, compute, bias != nullptr, type};
+  const cublasLtMatmulAlgo_t algorithm = algorithm_for(key, product, first, second, result);
+  const DeviceBuffer<char> workspace(cuda, kWorkspaceBytes);
+  const T alpha(1), beta(output == Output::add ? 1 : 0);
+  check(cublasLtMatmul(handle(), product, &alpha, b.data, first, a.data, second, &beta, c, result,
+                       c, result, &algorithm, workspace.data(), kWorkspaceBytes, cuda.stream),
+        "cublasLtMatmul");
+}
+
+template void gemm(Cuda, std::int64_t, std::int64_t, std::int64_t, MatrixView<float>,
+                   MatrixView<float>, const float*, Output, float*, std::int64_t);
+template void gemm(Cuda, std::int64_t, std::int64_t, std::int64_t, MatrixView<double>,
+                   MatrixView<double>, const double*, Output, double*, std::int64_t);
+
+}  // namespace drape::kernels

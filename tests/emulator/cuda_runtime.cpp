@@ -1,0 +1,114 @@
+// The calls of the CUDA runtime that drape makes, for the emulated device: linked in place of its
+// library.
+#include <cuda_runtime_api.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "tests/emulator/device_memory.h"
+#include "tests/emulator/emulator.h"
+
+using namespace drape::emulator;
+
+namespace {
+
+// What is wrong with the device, by DRAPE_EMULATED_DEVICE = none, old-driver or unsupported; by
+// default nothing.
+cudaError_t emulated_status() {
+  const char* text = std::getenv("DRAPE_EMULATED_DEVICE");
+  const std::string device = text == nullptr ? "" : text;
+  if (device == "none") return cudaErrorNoDevice;
+  if (device == "old-driver") return cudaErrorInsufficientDriver;
+  if (device == "unsupported") return cudaErrorNoKernelImageForDevice;
+  return cudaSuccess;
+}
+
+}  // namespace
+
+extern "C" {
+
+cudaError_t cudaMallocAsync(void** block, std::size_t bytes, cudaStream_t) {
+  *block = allocate_device_memory(bytes);
+  return *block == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
+}
+
+cudaError_t cudaFreeAsync(void* block, cudaStream_t) {
+  return block == nullptr || release_device_memory(block) ? cudaSuccess : cudaErrorInvalidValue;
+}
+
+cudaError_t cudaMemsetAsync(void* block, int value, std::size_t bytes, cudaStream_t) {
+  if (!is_device_memory(block, bytes)) return cudaErrorInvalidValue;
+  const DeviceMemoryAccess access;
+  std::memset(block, value, bytes);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t) {
+  const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
+  const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
+  if (bytes == 0) return cudaSuccess;
+  if (is_device_memory(to, bytes) != to_device || is_device_memory(from, bytes) != from_device)
+    return cudaErrorInvalidValue;
+  const DeviceMemoryAccess access;
+  std::memmove(to, from, bytes);
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  *stream = nullptr;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  const cudaError_t status = emulated_status();
+  if (status == cudaSuccess) *count = 1;
+  return status == cudaErrorNoKernelImageForDevice ? cudaSuccess : status;
+}
+
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = emulated_status() == cudaErrorInsufficientDriver ? 12000 : CUDART_VERSION;
+  return cudaSuccess;
+}
+
+cudaError_t cudaRuntimeGetVersion(int* version) {
+  *version = CUDART_VERSION;
+  return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+  *value = attribute == cudaDevAttrComputeCapabilityMajor ? 9 : 0;
+  return cudaSuccess;
+}
+
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes*, const void*) {
+  return emulated_status();
+}
+
+cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int) {
+  *pool = nullptr;
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) {
+  return cudaSuccess;
+}
+
+const char* cudaGetErrorName(cudaError_t status) {
+  return status == cudaErrorMemoryAllocation ? "cudaErrorMemoryAllocation"
+         : status == cudaErrorInvalidValue   ? "cudaErrorInvalidValue"
+                                             : "cudaError";
+}
+
+const char* cudaGetErrorString(cudaError_t status) {
+  return status == cudaErrorMemoryAllocation ? "out of memory"
+         : status == cudaErrorInvalidValue   ? "invalid argument"
+                                             : "failed";
+}
+
+}  // extern "C"

@@ -1,0 +1,132 @@
+"""Breaks the CUDA kernels one place at a time: how many broken kernels make a test fail?
+
+usage: mutate_kernels.py BUILD... [--count N] [--seed S] [--only TEXT]
+
+BUILD are build folders with emulated kernels (cmake -DDRAPE_CUDA=EMULATED), tried in this order
+until one notices: plain, -DDRAPE_RACE=ON, -DDRAPE_SANITIZE=address,undefined. Prints a line per
+mutant, and the share that was noticed. Sources are put back, also after Ctrl-C.
+"""
+
+import argparse
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TIMEOUT_SECONDS = 600
+
+# What is replaced by what, and where it may stand: inside device code, never in types or comments.
+MUTATIONS = [
+    (r" \+ ", " - "),
+    (r" - ", " + "),
+    (r" \* ", " + "),
+    (r" / (?!/)", " * "),
+    (r" % ", " / "),
+    (r" < ", " <= "),
+    (r" <= ", " < "),
+    (r" > ", " >= "),
+    (r" >= ", " > "),
+    (r" == ", " != "),
+    (r" != ", " == "),
+    (r" && ", " || "),
+    (r" \|\| ", " && "),
+    (r" \+= ", " = "),
+    (r" \+= ", " -= "),
+    (r"__syncthreads\(\);", ";"),
+    (r"__syncwarp\(\);", ";"),
+    (r"threadIdx\.x", "threadIdx.y"),
+    (r"\? T\(0\) :", "? T(1) :"),
+    (r"T\(1\)", "T(2)"),
+    (r"\[(\w+)\]", r"[\1 + 1]"),
+    (r" 32\b", " 16"),
+]
+# Lines that decide nothing on the device, or only how fast it is.
+HOST = re.compile(
+    r"#include|^\s*//|template|static_assert|throw|Error|check\(|check_cuda|constexpr int k|"
+    r"blocks_for|launch\(|dim3|std::clamp|kMost|workspace|Workspace|namespace|using |"
+    r"count_of|__launch_bounds__|DeviceBuffer|_kernel<|known|proposals|handle"
+)
+
+
+def candidates(only):
+    """Every (file, line number, changed line)."""
+    found = []
+    for path in sorted((ROOT / "kernels").glob("*.cu*")):
+        if only not in path.name or path.name in ("memory.cu", "device.cu"):
+            continue
+        for number, line in enumerate(path.read_text().split("\n")):
+            if HOST.search(line):
+                continue
+            code = line.split("//")[0]
+            for pattern, replacement in MUTATIONS:
+                for match in re.finditer(pattern, code):
+                    changed = (
+                        code[: match.start()] + match.expand(replacement) + code[match.end() :]
+                    )
+                    found.append((path, number, changed))
+    return found
+
+
+def noticed_by(build):
+    """How this build notices the mutant: "" if it does not."""
+    try:
+        made = subprocess.run(
+            ["cmake", "--build", build, "--target", "drape_cuda_tests"],
+            capture_output=True,
+            timeout=TIMEOUT_SECONDS,
+        )
+        if made.returncode != 0:
+            return "does not compile"
+        ran = subprocess.run(
+            [str(Path(build) / "bin" / "drape_cuda_tests"), "--abort"],
+            capture_output=True,
+            timeout=TIMEOUT_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return "hangs"
+    said = ran.stdout + ran.stderr
+    return "noticed" if ran.returncode != 0 or b"emulator:" in said else ""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("builds", nargs="+", metavar="BUILD")
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="part of a file's name")
+    arguments = parser.parse_args()
+    everything = candidates(arguments.only)
+    random.Random(arguments.seed).shuffle(everything)
+    counted = killed = 0
+    for path, number, changed in everything:
+        if counted == arguments.count:
+            break
+        source = path.read_text()
+        lines = source.split("\n")
+        before, lines[number] = lines[number], changed
+        verdict = ""
+        try:
+            path.write_text("\n".join(lines))
+            for build in arguments.builds:
+                verdict = noticed_by(build)
+                if verdict:
+                    break
+        finally:
+            path.write_text(source)
+        if verdict == "does not compile":
+            continue  # no mutant
+        counted += 1
+        killed += bool(verdict)
+        print(
+            f"{verdict or 'SURVIVED'}: {path.name}:{number + 1}: {before.strip()}  ->  "
+            f"{changed.strip()}",
+            flush=True,
+        )
+    print(f"{killed} of {counted} noticed ({100 * killed / max(counted, 1):.1f} %)")
+    return 0 if killed >= 0.95 * counted else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
