@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/epilogue.cuh"
+#include "kernels/relu.h"
 
 namespace drape::kernels {
 namespace {
@@ -281,7 +282,7 @@ void conv2d_backward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w,
   const DeviceBuffer<T> masked(cuda, activation == Activation::relu ? g.y_size() : 0);
   const T* dz = dy;
   if (activation == Activation::relu) {
-    undo_relu(cuda, g.y_size(), y, dy, masked.data());
+    relu_backward(cuda, y, dy, masked.data(), g.y_size());
     dz = masked.data();
   }
   if (dx != nullptr) backward_data(cuda, g, w, dz, dx);

@@ -5,6 +5,7 @@
 #include "kernels/bilinear.h"
 #include "kernels/epilogue.cuh"
 #include "kernels/gemm.h"
+#include "kernels/relu.h"
 #include "kernels/tensor_tile.cuh"
 
 namespace drape::kernels {
@@ -192,11 +193,11 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// What the backward kernels read: dz = dL/dz of every output, and ds = dL/d(sampled patches) of the
-// images [first_image, ...) that are worked on, [pixels, groups, taps, channels].
+// What the backward kernels read: ds = dL/d(sampled patches) of the pixels that are worked on,
+// [pixels, groups, taps, channels].
 template <class T>
 struct Flow {
-  const T *dz, *ds;
+  const T* ds;
   std::int64_t first_pixel, pixels;
 
   // dL/d(sample) of a pixel's tap in channel c.
@@ -436,7 +437,7 @@ void sample_gradients(Cuda cuda, const Problem<T>& p, const T* dz,
   const std::int64_t columns = p.taps * p.channels;
   for (std::int64_t n = 0; n < p.g.N; n += most) {
     const std::int64_t images = std::min(most, p.g.N - n);
-    const Flow<T> flow{dz, ds.data(), n * outputs, images * outputs};
+    const Flow<T> flow{ds.data(), n * outputs, images * outputs};
     for (std::int64_t group = 0; group < p.g.groups; ++group) {
       gemm<T>(cuda, flow.pixels, columns, p.filters,
               {dz + flow.first_pixel * p.g.K + group * p.filters, p.g.K},
@@ -492,7 +493,7 @@ void deform_conv2d_backward(Cuda cuda, const DeformConv2dGeometry& geometry,
   const DeviceBuffer<T> masked(cuda, activation == Activation::relu ? p.g.y_size() : 0);
   const T* dz = dy;
   if (activation == Activation::relu) {
-    undo_relu(cuda, p.g.y_size(), y, dy, masked.data());
+    relu_backward(cuda, y, dy, masked.data(), p.g.y_size());
     dz = masked.data();
   }
   if (out.dx != nullptr || out.d_offset != nullptr || out.d_mask != nullptr)

@@ -18,13 +18,6 @@ void add_bias_activate(Cuda cuda, std::int64_t rows, std::int64_t K, const T* b,
   });
 }
 
-/// dz[i] = y[i] > 0 ? dy[i] : 0.
-template <class T>
-void undo_relu(Cuda cuda, std::int64_t size, const T* y, const T* dy, T* dz) {
-  for_each(cuda, "undo_relu", size,
-           [=] __device__(std::int64_t i) { dz[i] = y[i] > T(0) ? dy[i] : T(0); });
-}
-
 /// The rows of a matrix in ranges, and the columns 32 at a time: a block per range and 32 columns
 /// writes sums[range, k] = sum over the range's rows of x[m,k].
 template <class T>

@@ -1,6 +1,7 @@
 #include "kernels/epilogue.cuh"
 #include "kernels/gemm.h"
 #include "kernels/linear.h"
+#include "kernels/relu.h"
 
 namespace drape::kernels {
 
@@ -18,7 +19,7 @@ void linear_backward(Cuda cuda, LinearGeometry g, const T* x, const T* w, const 
   const DeviceBuffer<T> masked(cuda, g.N * g.K);
   const T* dz = dy;
   if (activation == Activation::relu) {
-    undo_relu(cuda, g.N * g.K, y, dy, masked.data());
+    relu_backward(cuda, y, dy, masked.data(), g.N * g.K);
     dz = masked.data();
   }
   if (dx != nullptr) {
