@@ -44,9 +44,13 @@ std::string quoted(const fs::path& path) {
   return word + "'";
 }
 
+// What DRAPE_EMULATED_DEVICE tells programs: training in the emulator would take hours.
+const char* emulated_device = "none";
+
 // Runs a program with arguments as a shell splits them.
 Ended run(const std::string& command, const fs::path& programs = DRAPE_BIN_DIR) {
   const TemporaryFolder folder;
+  const ScopedVariable device("DRAPE_EMULATED_DEVICE", emulated_device);
   const int status = std::system((quoted(programs) + "/" + command + " > " +
                                   quoted(folder / "out") + " 2> " + quoted(folder / "err"))
                                      .c_str());
@@ -65,6 +69,7 @@ class Process {
     std::vector<char*> arguments;
     for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
+    const ScopedVariable device("DRAPE_EMULATED_DEVICE", emulated_device);
     id_ = ::fork();
     if (id_ == 0) {
       ::close(STDERR_FILENO);
@@ -354,3 +359,38 @@ TEST_CASE("a quick comparison without data and network draws its images and says
   CHECK(full.exit_code == 1);
   CHECK(lines(full.err) == 1);
 }
+
+#if defined(DRAPE_EMULATED)
+TEST_CASE(
+    "a device that cannot be used is named in one line, and the CPU trains unless told not to") {
+  const std::vector<std::pair<const char*, std::string>> cases{
+      {"none", "there is no CUDA device"},
+      {"old-driver", "the NVIDIA driver supports CUDA 12.0, CUDA 13.0 is needed"},
+      {"unsupported", "this binary has no kernels for the device's compute capability 9.0"}};
+  for (const auto& [device, expected] : cases) {
+    CAPTURE(device);
+    emulated_device = device;
+    const TemporaryFolder folder;
+    const std::string options = kSmall + "--out " + quoted(folder.path());
+    const Ended forced = run("standard --device cuda" + options);
+    CHECK(forced.exit_code == 1);
+    CHECK(lines(forced.err) == 1);
+    CHECK_THAT(forced.err, ContainsSubstring("expected cuda to work, but " + expected));
+    const Ended chosen = run("standard" + options);
+    CHECK(chosen.exit_code == 0);
+    CHECK_THAT(chosen.err, ContainsSubstring(expected + "; training on the CPU\n"));
+    CHECK(drape::read_run(folder / "standard/seed0").device == "cpu");
+  }
+  emulated_device = "none";
+}
+
+TEST_CASE("a program trains on the device that is there") {
+  emulated_device = "";
+  const TemporaryFolder folder;
+  const Ended ended =
+      run("standard --synthetic --limit 24 --epochs 1 --out " + quoted(folder.path()));
+  emulated_device = "none";
+  CHECK(ended.exit_code == 0);
+  CHECK(drape::read_run(folder / "standard/seed0").device == "cuda");
+}
+#endif

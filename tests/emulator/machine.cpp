@@ -1,10 +1,10 @@
 // The emulator's scheduler: the threads of one block on one host thread. A thread runs until it
 // waits; threads that never wait share one stack and cost no switch.
 #include <cstdlib>
+#include <cstring>
 #include <deque>
 #include <exception>
 #include <memory>
-#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,8 +12,10 @@
 #include "tests/emulator/device_memory.h"
 #include "tests/emulator/emulator.h"
 #include "tests/emulator/fiber.h"
+#include "tests/emulator/order.h"
 #include "tests/emulator/race.h"
 #include "tests/emulator/sanitizer.h"
+#include "tests/emulator/shared_memory.h"
 
 namespace drape::emulator {
 
@@ -23,92 +25,7 @@ namespace {
 
 constexpr unsigned kLanes = 32;
 constexpr std::size_t kStackBytes = (kSanitized ? 256 : 64) << 10;
-constexpr std::size_t kArenaBytes = 512 << 10, kRedzone = 64;
-constexpr std::size_t kMostStaticShared = 48 << 10, kMostDynamicShared = 227 << 10;
-
-// The order in which threads start and go on after a barrier: DRAPE_EMULATOR_ORDER = forward,
-// reverse or random:SEED. A correct kernel gives the same result in each.
-class Order {
- public:
-  static Order from_environment() {
-    const char* text = std::getenv("DRAPE_EMULATOR_ORDER");
-    const std::string order = text == nullptr ? "forward" : text;
-    if (order == "forward") return {};
-    if (order == "reverse") return Order(Kind::reverse, 0);
-    if (order.starts_with("random:"))
-      return Order(Kind::random, static_cast<unsigned>(std::atoi(order.c_str() + 7)));
-    throw Error("DRAPE_EMULATOR_ORDER: expected forward, reverse or random:SEED, got " + order);
-  }
-
-  Order() = default;
-
-  // first ... end-1 in this order.
-  std::vector<unsigned> of(unsigned first, unsigned end) {
-    std::vector<unsigned> all(end - first);
-    for (unsigned i = 0; i < all.size(); ++i) all[i] = first + i;
-    if (kind_ == Kind::reverse) std::reverse(all.begin(), all.end());
-    if (kind_ == Kind::random) std::shuffle(all.begin(), all.end(), random_);
-    return all;
-  }
-
- private:
-  enum class Kind { forward, reverse, random } kind_ = Kind::forward;
-  std::minstd_rand random_;
-  Order(Kind kind, unsigned seed) : kind_(kind), random_(seed) {}
-};
-
-// Shared memory: variables in one arena with poisoned zones between, NaN when a block starts.
-class SharedMemory {
- public:
-  SharedMemory() : arena_(static_cast<char*>(std::aligned_alloc(4096, kArenaBytes))) {
-    race::add_region(arena_, kArenaBytes, race::Memory::shared);
-  }
-  ~SharedMemory() {
-    race::remove_region(arena_);
-    unpoison(arena_, kArenaBytes);
-    std::free(arena_);
-  }
-
-  void start_launch(std::size_t dynamic_bytes) {
-    poison(arena_, kArenaBytes);
-    variables_.clear();
-    used_ = static_bytes_ = 0;
-    dynamic_ = dynamic_bytes == 0 ? nullptr : add(&dynamic_, dynamic_bytes);
-  }
-  void start_block() {
-    for (const Variable& variable : variables_) std::memset(variable.data, 0xFF, variable.bytes);
-  }
-  void* variable(const void* key, std::size_t bytes) {
-    for (const Variable& variable : variables_) {
-      if (variable.key == key) return variable.data;
-    }
-    static_bytes_ += bytes;
-    return static_bytes_ <= kMostStaticShared ? add(key, bytes) : nullptr;
-  }
-  void* dynamic() { return dynamic_; }
-
- private:
-  struct Variable {
-    const void* key;
-    char* data;
-    std::size_t bytes;
-  };
-
-  char* add(const void* key, std::size_t bytes) {
-    used_ = (used_ + kRedzone + 255) / 256 * 256;
-    char* data = arena_ + used_;
-    used_ += bytes;
-    unpoison(data, bytes);
-    std::memset(data, 0xFF, bytes);
-    variables_.push_back({key, data, bytes});
-    return data;
-  }
-
-  char* arena_;
-  std::vector<Variable> variables_;
-  std::size_t used_ = 0, static_bytes_ = 0;
-  char* dynamic_ = nullptr;
-};
+constexpr std::size_t kMostDynamicShared = 227 << 10;
 
 // One CUDA thread of the running block.
 struct Thread {
@@ -198,7 +115,11 @@ class Machine {
 
   void* shared_variable(const void* key, std::size_t bytes) {
     void* data = shared_.variable(key, bytes);
-    if (data == nullptr) fail("shared memory: expected at most 48 KiB of variables in a block");
+    if (data == nullptr)
+      fail(
+          "shared memory: expected at most 48 KiB of variables in a block, and 227 KiB with what "
+          "the "
+          "launch asked for");
     return data;
   }
   void* dynamic_shared_memory() {
