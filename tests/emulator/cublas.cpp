@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <new>
 
 #include "tests/emulator/device_memory.h"
 
@@ -29,7 +30,7 @@ struct Layout {
 template <class T, class Opaque>
 T& content(Opaque* opaque) {
   static_assert(sizeof(T) <= sizeof(opaque->data));
-  return *reinterpret_cast<T*>(opaque->data);
+  return *std::launder(reinterpret_cast<T*>(opaque->data));
 }
 
 bool holds(const void* memory, const Layout& layout) {
@@ -76,8 +77,8 @@ cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDa
                                           std::int64_t stride) {
   if (stride < static_cast<std::int64_t>(rows)) return CUBLAS_STATUS_INVALID_VALUE;
   *layout = new cublasLtMatrixLayoutOpaque_t{};
-  content<Layout>(*layout) = {type, static_cast<std::int64_t>(rows),
-                              static_cast<std::int64_t>(columns), stride};
+  new ((*layout)->data)
+      Layout{type, static_cast<std::int64_t>(rows), static_cast<std::int64_t>(columns), stride};
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
@@ -90,7 +91,7 @@ cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* product, cublasCom
   const bool f64 = scale == CUDA_R_64F;
   if ((compute == CUBLAS_COMPUTE_64F) != f64) return CUBLAS_STATUS_NOT_SUPPORTED;
   *product = new cublasLtMatmulDescOpaque_t{};
-  content<Product>(*product) = {};
+  new ((*product)->data) Product{};
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t product) {
