@@ -31,8 +31,6 @@ if(drape_cuda_mode STREQUAL "ON")
   enable_language(CUDA)
   set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")  # CMake 3.25 does not know that nvcc 13 has it
   set(CMAKE_CUDA_STANDARD 20)
-  find_library(CUDNN_LIBRARY NAMES cudnn libcudnn.so.9
-    HINTS ${CUDNN_ROOT} $ENV{CUDNN_ROOT} ${CUDAToolkit_LIBRARY_DIR} PATH_SUFFIXES lib lib64 REQUIRED)
 endif()
 
 # Emulated kernels with every access reported to the race detector: compiled for, not linked to, the
@@ -48,11 +46,12 @@ function(drape_add_cuda target)
   file(GLOB kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cu)
   target_sources(${target} PRIVATE ${kernels})
   target_compile_definitions(${target} PUBLIC DRAPE_CUDA)
+  target_link_libraries(${target} PRIVATE ${CMAKE_DL_LIBS})
   target_include_directories(${target} SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS} ${CUDNN_INCLUDE_DIR})
   if(drape_cuda_mode STREQUAL "ON")
     target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:
       --extended-lambda --expt-relaxed-constexpr -Werror=all-warnings -Xcompiler=-Wall,-Wextra>)
-    target_link_libraries(${target} PRIVATE CUDA::cudart CUDA::cublasLt ${CUDNN_LIBRARY})
+    target_link_libraries(${target} PRIVATE CUDA::cudart_static)  # the rest: kernels/vendor_library.cu
     return()
   endif()
   file(GLOB emulator CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/emulator/*.cpp)
@@ -62,5 +61,4 @@ function(drape_add_cuda target)
   set_source_files_properties(${PROJECT_SOURCE_DIR}/tests/emulator/race.cpp PROPERTIES
     COMPILE_OPTIONS "-fno-sanitize=all")
   target_compile_definitions(${target} PUBLIC DRAPE_EMULATED)
-  target_link_libraries(${target} PRIVATE ${CMAKE_DL_LIBS})
 endfunction()

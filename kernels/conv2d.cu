@@ -6,10 +6,11 @@
 #include <map>
 #include <mutex>
 #include <optional>
-#include <vector>
+#include <string>
 
 #include "kernels/epilogue.cuh"
 #include "kernels/relu.h"
+#include "kernels/vendor_library.cuh"
 
 namespace drape::kernels {
 namespace {
@@ -19,24 +20,47 @@ constexpr std::size_t kMostWorkspaceBytes = std::size_t{256} << 20;
 void check(cudnnStatus_t status, const char* call) {
   if (status == CUDNN_STATUS_SUCCESS) return;
   throw Error(std::string("conv2d: expected ") + call + " to succeed, got " +
-              cudnnGetErrorString(status));
+              DRAPE_VENDOR_FUNCTION(cudnn(), cudnnGetErrorString)(status));
 }
+
+// Calls a function of cuDNN. Error unless it succeeds.
+#define DRAPE_CUDNN(function, ...) \
+  check(DRAPE_VENDOR_FUNCTION(cudnn(), function)(__VA_ARGS__), #function)
 
 cudnnHandle_t handle_on(Cuda cuda) {
   static const cudnnHandle_t instance = [] {
     cudnnHandle_t created = nullptr;
-    check(cudnnCreate(&created), "cudnnCreate");
+    DRAPE_CUDNN(cudnnCreate, &created);
     return created;
   }();
-  check(cudnnSetStream(instance, cuda.stream), "cudnnSetStream");
+  DRAPE_CUDNN(cudnnSetStream, instance, cuda.stream);
   return instance;
 }
 
-// One of cuDNN's descriptors, made by Create and destroyed by Destroy.
-template <class Handle, auto create, auto destroy>
+void create(cudnnTensorDescriptor_t* d) {
+  DRAPE_CUDNN(cudnnCreateTensorDescriptor, d);
+}
+void create(cudnnFilterDescriptor_t* d) {
+  DRAPE_CUDNN(cudnnCreateFilterDescriptor, d);
+}
+void create(cudnnConvolutionDescriptor_t* d) {
+  DRAPE_CUDNN(cudnnCreateConvolutionDescriptor, d);
+}
+void destroy(cudnnTensorDescriptor_t d) {
+  DRAPE_VENDOR_FUNCTION(cudnn(), cudnnDestroyTensorDescriptor)(d);
+}
+void destroy(cudnnFilterDescriptor_t d) {
+  DRAPE_VENDOR_FUNCTION(cudnn(), cudnnDestroyFilterDescriptor)(d);
+}
+void destroy(cudnnConvolutionDescriptor_t d) {
+  DRAPE_VENDOR_FUNCTION(cudnn(), cudnnDestroyConvolutionDescriptor)(d);
+}
+
+// One of cuDNN's descriptors.
+template <class Handle>
 class Descriptor {
  public:
-  Descriptor() { check(create(&handle_), "cudnnCreate...Descriptor"); }
+  Descriptor() { create(&handle_); }
   ~Descriptor() { destroy(handle_); }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
@@ -45,59 +69,80 @@ class Descriptor {
  private:
   Handle handle_ = nullptr;
 };
-using TensorDescriptor =
-    Descriptor<cudnnTensorDescriptor_t, cudnnCreateTensorDescriptor, cudnnDestroyTensorDescriptor>;
-using FilterDescriptor =
-    Descriptor<cudnnFilterDescriptor_t, cudnnCreateFilterDescriptor, cudnnDestroyFilterDescriptor>;
-using ConvolutionDescriptor =
-    Descriptor<cudnnConvolutionDescriptor_t, cudnnCreateConvolutionDescriptor,
-               cudnnDestroyConvolutionDescriptor>;
 
 // What cuDNN is told of a convolution in f32.
 struct Convolution {
-  TensorDescriptor x, y;
-  FilterDescriptor w;
-  ConvolutionDescriptor convolution;
+  Descriptor<cudnnTensorDescriptor_t> x, y;
+  Descriptor<cudnnFilterDescriptor_t> w;
+  Descriptor<cudnnConvolutionDescriptor_t> convolution;
 
   Convolution(Cuda cuda, const Conv2dGeometry& g) {
     const auto i = [](std::int64_t value) { return static_cast<int>(value); };
-    check(cudnnSetTensor4dDescriptor(x, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, i(g.N), i(g.C), i(g.H),
-                                     i(g.W)),
-          "cudnnSetTensor4dDescriptor");
-    check(cudnnSetTensor4dDescriptor(y, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, i(g.N), i(g.K), i(g.P),
-                                     i(g.Q)),
-          "cudnnSetTensor4dDescriptor");
-    check(cudnnSetFilter4dDescriptor(w, CUDNN_DATA_FLOAT, CUDNN_TENSOR_NHWC, i(g.K),
-                                     i(g.C / g.groups), i(g.R), i(g.S)),
-          "cudnnSetFilter4dDescriptor");
-    check(cudnnSetConvolution2dDescriptor(
-              convolution, i(g.padding.y), i(g.padding.x), i(g.stride.y), i(g.stride.x),
-              i(g.dilation.y), i(g.dilation.x), CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT),
-          "cudnnSetConvolution2dDescriptor");
-    check(cudnnSetConvolutionGroupCount(convolution, i(g.groups)), "cudnnSetConvolutionGroupCount");
-    check(cudnnSetConvolutionMathType(
-              convolution, cuda.math == Math::tf32 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH),
-          "cudnnSetConvolutionMathType");
+    DRAPE_CUDNN(cudnnSetTensor4dDescriptor, x, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, i(g.N), i(g.C),
+                i(g.H), i(g.W));
+    DRAPE_CUDNN(cudnnSetTensor4dDescriptor, y, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, i(g.N), i(g.K),
+                i(g.P), i(g.Q));
+    DRAPE_CUDNN(cudnnSetFilter4dDescriptor, w, CUDNN_DATA_FLOAT, CUDNN_TENSOR_NHWC, i(g.K),
+                i(g.C / g.groups), i(g.R), i(g.S));
+    DRAPE_CUDNN(cudnnSetConvolution2dDescriptor, convolution, i(g.padding.y), i(g.padding.x),
+                i(g.stride.y), i(g.stride.x), i(g.dilation.y), i(g.dilation.x),
+                CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT);
+    DRAPE_CUDNN(cudnnSetConvolutionGroupCount, convolution, i(g.groups));
+    DRAPE_CUDNN(cudnnSetConvolutionMathType, convolution,
+                cuda.math == Math::tf32 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH);
   }
 };
 
-enum class Direction { forward, data, filter };
-
-// An algorithm that gives the same bits every time; none if cuDNN has none for this convolution.
-template <class Algorithm>
-struct Choice {
-  Algorithm algorithm;
-  std::size_t workspace_bytes;
+// The three products of a convolution, out = a * b: which array is which, and cuDNN's functions
+// that propose algorithms and run one.
+struct Forward {
+  using Performance = cudnnConvolutionFwdAlgoPerf_t;
+  static constexpr auto a = &Convolution::x;
+  static constexpr auto b = &Convolution::w;
+  static constexpr auto out = &Convolution::y;
+  static cudnnStatus_t propose(const auto&... arguments) {
+    return DRAPE_VENDOR_FUNCTION(cudnn(), cudnnGetConvolutionForwardAlgorithm_v7)(arguments...);
+  }
+  static void run(const auto&... arguments) { DRAPE_CUDNN(cudnnConvolutionForward, arguments...); }
 };
 
-// The first of cuDNN's proposals, best first, that is deterministic and modest; asked once for each
-// geometry. `ask(most, &count, proposals)` is one of cudnnGetConvolution...Algorithm_v7.
-template <Direction direction, class Performance, class Ask>
-auto choose(Cuda cuda, const Conv2dGeometry& g, Ask&& ask) {
-  using Algorithm = decltype(Performance::algo);
+struct BackwardData {
+  using Performance = cudnnConvolutionBwdDataAlgoPerf_t;
+  static constexpr auto a = &Convolution::w;
+  static constexpr auto b = &Convolution::y;
+  static constexpr auto out = &Convolution::x;
+  static cudnnStatus_t propose(const auto&... arguments) {
+    return DRAPE_VENDOR_FUNCTION(cudnn(),
+                                 cudnnGetConvolutionBackwardDataAlgorithm_v7)(arguments...);
+  }
+  static void run(const auto&... arguments) {
+    DRAPE_CUDNN(cudnnConvolutionBackwardData, arguments...);
+  }
+};
+
+struct BackwardFilter {
+  using Performance = cudnnConvolutionBwdFilterAlgoPerf_t;
+  static constexpr auto a = &Convolution::x;
+  static constexpr auto b = &Convolution::y;
+  static constexpr auto out = &Convolution::w;
+  static cudnnStatus_t propose(const auto&... arguments) {
+    return DRAPE_VENDOR_FUNCTION(cudnn(),
+                                 cudnnGetConvolutionBackwardFilterAlgorithm_v7)(arguments...);
+  }
+  static void run(const auto&... arguments) {
+    DRAPE_CUDNN(cudnnConvolutionBackwardFilter, arguments...);
+  }
+};
+
+// The first of cuDNN's proposals, best first, that gives the same bits every time and is modest;
+// none if there is none. Asked once for each geometry.
+template <class Product>
+std::optional<typename Product::Performance> choose(Cuda cuda, const Conv2dGeometry& g,
+                                                    cudnnHandle_t handle, const Convolution& d) {
+  using Performance = typename Product::Performance;
   using Key = std::array<std::int64_t, 17>;
   static std::mutex mutex;
-  static std::map<Key, std::optional<Choice<Algorithm>>> known;
+  static std::map<Key, std::optional<Performance>> known;
   const Key key{g.N,
                 g.H,
                 g.W,
@@ -119,17 +164,35 @@ auto choose(Cuda cuda, const Conv2dGeometry& g, Ask&& ask) {
   if (const auto found = known.find(key); found != known.end()) return found->second;
   std::array<Performance, 16> proposals;
   int count = 0;
-  const cudnnStatus_t status = ask(static_cast<int>(proposals.size()), &count, proposals.data());
-  std::optional<Choice<Algorithm>> choice;
+  const cudnnStatus_t status =
+      Product::propose(handle, d.*Product::a, d.*Product::b, d.convolution, d.*Product::out,
+                       static_cast<int>(proposals.size()), &count, proposals.data());
+  std::optional<Performance> choice;
   for (int i = 0; status == CUDNN_STATUS_SUCCESS && i < count && !choice; ++i) {
     const Performance& p = proposals[static_cast<std::size_t>(i)];
     if (p.status == CUDNN_STATUS_SUCCESS && p.determinism == CUDNN_DETERMINISTIC &&
-        p.memory <= kMostWorkspaceBytes) {
-      choice = Choice<Algorithm>{p.algo, p.memory};
-    }
+        p.memory <= kMostWorkspaceBytes)
+      choice = p;
   }
-  known.emplace(key, choice);
-  return choice;
+  return known.emplace(key, choice).first->second;
+}
+
+// out = a * b through cuDNN; false, and nothing done, if it has no algorithm for it that will do.
+template <class Product>
+bool by_cudnn(Cuda cuda, const Conv2dGeometry& g, const float* a, const float* b, float* out) {
+  const cudnnHandle_t handle = handle_on(cuda);
+  const Convolution d(cuda, g);
+  const auto choice = choose<Product>(cuda, g, handle, d);
+  if (!choice) return false;
+  const DeviceBuffer<char> workspace(cuda, static_cast<std::int64_t>(choice->memory));
+  const float one = 1.0f, zero = 0.0f;
+  Product::run(handle, &one, d.*Product::a, a, d.*Product::b, b, d.convolution, choice->algo,
+               workspace.data(), choice->memory, &zero, d.*Product::out, out);
+  return true;
+}
+template <class Product>
+bool by_cudnn(Cuda, const Conv2dGeometry&, const double*, const double*, double*) {
+  return false;
 }
 
 // The formula, one thread per result: double, and what cuDNN has no deterministic algorithm for.
@@ -203,76 +266,12 @@ void direct_backward_filter(Cuda cuda, const Conv2dGeometry& g, const T* x, cons
   });
 }
 
-// Through cuDNN where it can, else by the formula.
-void forward(Cuda cuda, const Conv2dGeometry& g, const float* x, const float* w, float* y) {
-  const cudnnHandle_t handle = handle_on(cuda);
-  const Convolution d(cuda, g);
-  const auto choice = choose<Direction::forward, cudnnConvolutionFwdAlgoPerf_t>(
-      cuda, g, [&](int most, int* count, cudnnConvolutionFwdAlgoPerf_t* proposals) {
-        return cudnnGetConvolutionForwardAlgorithm_v7(handle, d.x, d.w, d.convolution, d.y, most,
-                                                      count, proposals);
-      });
-  if (!choice) return direct_forward(cuda, g, x, w, y);
-  const DeviceBuffer<char> workspace(cuda, static_cast<std::int64_t>(choice->workspace_bytes));
-  const float one = 1.0f, zero = 0.0f;
-  check(cudnnConvolutionForward(handle, &one, d.x, x, d.w, w, d.convolution, choice->algorithm,
-                                workspace.data(), choice->workspace_bytes, &zero, d.y, y),
-        "cudnnConvolutionForward");
-}
-
-void backward_data(Cuda cuda, const Conv2dGeometry& g, const float* w, const float* dz, float* dx) {
-  const cudnnHandle_t handle = handle_on(cuda);
-  const Convolution d(cuda, g);
-  const auto choice = choose<Direction::data, cudnnConvolutionBwdDataAlgoPerf_t>(
-      cuda, g, [&](int most, int* count, cudnnConvolutionBwdDataAlgoPerf_t* proposals) {
-        return cudnnGetConvolutionBackwardDataAlgorithm_v7(handle, d.w, d.y, d.convolution, d.x,
-                                                           most, count, proposals);
-      });
-  if (!choice) return direct_backward_data(cuda, g, w, dz, dx);
-  const DeviceBuffer<char> workspace(cuda, static_cast<std::int64_t>(choice->workspace_bytes));
-  const float one = 1.0f, zero = 0.0f;
-  check(
-      cudnnConvolutionBackwardData(handle, &one, d.w, w, d.y, dz, d.convolution, choice->algorithm,
-                                   workspace.data(), choice->workspace_bytes, &zero, d.x, dx),
-      "cudnnConvolutionBackwardData");
-}
-
-void backward_filter(Cuda cuda, const Conv2dGeometry& g, const float* x, const float* dz,
-                     float* dw) {
-  const cudnnHandle_t handle = handle_on(cuda);
-  const Convolution d(cuda, g);
-  const auto choice = choose<Direction::filter, cudnnConvolutionBwdFilterAlgoPerf_t>(
-      cuda, g, [&](int most, int* count, cudnnConvolutionBwdFilterAlgoPerf_t* proposals) {
-        return cudnnGetConvolutionBackwardFilterAlgorithm_v7(handle, d.x, d.y, d.convolution, d.w,
-                                                             most, count, proposals);
-      });
-  if (!choice) return direct_backward_filter(cuda, g, x, dz, dw);
-  const DeviceBuffer<char> workspace(cuda, static_cast<std::int64_t>(choice->workspace_bytes));
-  const float one = 1.0f, zero = 0.0f;
-  check(cudnnConvolutionBackwardFilter(handle, &one, d.x, x, d.y, dz, d.convolution,
-                                       choice->algorithm, workspace.data(), choice->workspace_bytes,
-                                       &zero, d.w, dw),
-        "cudnnConvolutionBackwardFilter");
-}
-
-void forward(Cuda cuda, const Conv2dGeometry& g, const double* x, const double* w, double* y) {
-  direct_forward(cuda, g, x, w, y);
-}
-void backward_data(Cuda cuda, const Conv2dGeometry& g, const double* w, const double* dz,
-                   double* dx) {
-  direct_backward_data(cuda, g, w, dz, dx);
-}
-void backward_filter(Cuda cuda, const Conv2dGeometry& g, const double* x, const double* dz,
-                     double* dw) {
-  direct_backward_filter(cuda, g, x, dz, dw);
-}
-
 }  // namespace
 
 template <class T>
 void conv2d_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w, const T* b,
                     Activation activation, T* y) {
-  forward(cuda, g, x, w, y);
+  if (!by_cudnn<Forward>(cuda, g, x, w, y)) direct_forward(cuda, g, x, w, y);
   add_bias_activate(cuda, g.N * g.P * g.Q, g.K, b, activation, y);
 }
 
@@ -285,8 +284,10 @@ void conv2d_backward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w,
     relu_backward(cuda, y, dy, masked.data(), g.y_size());
     dz = masked.data();
   }
-  if (dx != nullptr) backward_data(cuda, g, w, dz, dx);
-  if (dw != nullptr) backward_filter(cuda, g, x, dz, dw);
+  if (dx != nullptr && !by_cudnn<BackwardData>(cuda, g, w, dz, dx))
+    direct_backward_data(cuda, g, w, dz, dx);
+  if (dw != nullptr && !by_cudnn<BackwardFilter>(cuda, g, x, dz, dw))
+    direct_backward_filter(cuda, g, x, dz, dw);
   if (db != nullptr) column_sums(cuda, g.N * g.P * g.Q, g.K, dz, db);
 }
 
