@@ -1,5 +1,7 @@
 #include "kernels/vendor_library.cuh"
 
+#include <cublasLt.h>
+#include <cudnn.h>
 #include <dlfcn.h>
 #include <unistd.h>
 
@@ -43,12 +45,12 @@ void* VendorLibrary::function(const char* name) const {
 }
 
 const VendorLibrary& cublas() {
-  static const VendorLibrary library("libcublasLt.so.13");
+  static const VendorLibrary library("libcublasLt.so." + std::to_string(CUBLAS_VER_MAJOR));
   return library;
 }
 
 const VendorLibrary& cudnn() {
-  static const VendorLibrary library("libcudnn.so.9");
+  static const VendorLibrary library("libcudnn.so." + std::to_string(CUDNN_MAJOR));
   return library;
 }
 
