@@ -2,63 +2,16 @@
 
 #include <cmath>
 
-#include "kernels/cuda.cuh"
+#include "kernels/column_sums.cuh"
 
 namespace drape::kernels {
 namespace {
 
-// Blocks of 32 channels by 8 rows: a warp reads neighbouring channels of one row.
-constexpr unsigned kLanes = 32, kRows = 8;
-
-// Two sums per channel over a range of rows.
+// Two sums per channel.
 struct TwoSums {
   double a = 0.0, b = 0.0;
+  __device__ void operator+=(const TwoSums& other) { a += other.a, b += other.b; }
 };
-
-// sums[range, c] = sum over the range's rows m of term(m, c), in an order that the shape alone
-// decides.
-template <class Term>
-__global__ void sum_rows_kernel(std::int64_t rows, std::int64_t channels, Term term,
-                                TwoSums* sums) {
-  DRAPE_SHARED(TwoSums, of_threads, [kRows][kLanes]);
-  const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * kLanes + threadIdx.x;
-  const std::int64_t ranges = gridDim.y, range = blockIdx.y;
-  const std::int64_t begin = rows * range / ranges, end = rows * (range + 1) / ranges;
-  TwoSums sum;
-  for (std::int64_t m = begin + threadIdx.y; c < channels && m < end; m += kRows) {
-    const TwoSums t = term(m, c);
-    sum.a += t.a, sum.b += t.b;
-  }
-  of_threads[threadIdx.y][threadIdx.x] = sum;
-  __syncthreads();
-  if (threadIdx.y != 0 || c >= channels) return;
-  for (unsigned r = 1; r < kRows; ++r) {
-    sum.a += of_threads[r][threadIdx.x].a;
-    sum.b += of_threads[r][threadIdx.x].b;
-  }
-  sums[range * channels + c] = sum;
-}
-
-// Then calls finish(c, both sums) for every channel.
-template <class Term, class Finish>
-void sum_rows(Cuda cuda, const char* name, std::int64_t rows, std::int64_t channels, Term term,
-              Finish finish) {
-  const std::int64_t across = (channels + kLanes - 1) / kLanes;
-  const std::int64_t ranges = std::clamp<std::int64_t>(512 / across, 1, (rows + 63) / 64);
-  const DeviceBuffer<TwoSums> buffer(cuda, ranges * channels);
-  TwoSums* sums = buffer.data();
-  launch(cuda, name,
-         {dim3(static_cast<unsigned>(across), static_cast<unsigned>(ranges)), dim3(kLanes, kRows)},
-         sum_rows_kernel<Term>, rows, channels, term, sums);
-  for_each(cuda, "batch_norm_finish", channels, [=] __device__(std::int64_t c) {
-    TwoSums total;
-    for (std::int64_t range = 0; range < ranges; ++range) {
-      total.a += sums[range * channels + c].a;
-      total.b += sums[range * channels + c].b;
-    }
-    finish(c, total);
-  });
-}
 
 // The normalisation of one channel, and the bound below which the activation is flat.
 template <class T>
@@ -98,20 +51,21 @@ void batch_norm_statistics(Cuda cuda, const T* x, std::int64_t rows, std::int64_
     return TwoSums{d, d * d};
   };
   const auto count = static_cast<double>(rows);
-  sum_rows(cuda, "batch_norm_statistics", rows, channels, term,
-           [=] __device__(std::int64_t c, const TwoSums& sum) {
-             const double m2 = sum.b - sum.a * sum.a / count;
-             const double batch_mean = static_cast<double>(x[c]) + sum.a / count;
-             const double squares = m2 < 0.0 ? 0.0 : m2;
-             const auto update = [=](T& value, double batch) {
-               const double old = static_cast<double>(value);
-               value = static_cast<T>((1.0 - running.momentum) * old + running.momentum * batch);
-             };
-             mean[c] = static_cast<T>(batch_mean);
-             variance[c] = static_cast<T>(squares / count);
-             update(running.mean[c], batch_mean);
-             update(running.variance[c], squares / (count - 1.0));
-           });
+  column_sums<TwoSums>(
+      cuda, "batch_norm_statistics", rows, channels, term,
+      [=] __device__(std::int64_t c, const TwoSums& sum) {
+        const double m2 = sum.b - sum.a * sum.a / count;
+        const double batch_mean = static_cast<double>(x[c]) + sum.a / count;
+        const double squares = m2 < 0.0 ? 0.0 : m2;
+        const auto update = [=](T& value, double batch) {
+          const double old = static_cast<double>(value);
+          value = static_cast<T>((1.0 - running.momentum) * old + running.momentum * batch);
+        };
+        mean[c] = static_cast<T>(batch_mean);
+        variance[c] = static_cast<T>(squares / count);
+        update(running.mean[c], batch_mean);
+        update(running.variance[c], squares / (count - 1.0));
+      });
 }
 
 template <class T>
@@ -144,18 +98,19 @@ void batch_norm_backward(Cuda cuda, const BatchNorm<T>& norm, Statistics statist
     const auto dz = static_cast<double>(gradient(channel, i));
     return TwoSums{dz, dz * static_cast<double>(x[i] - channel.mean)};
   };
-  sum_rows(cuda, "batch_norm_backward_sums", norm.rows, norm.channels, term,
-           [=] __device__(std::int64_t c, const TwoSums& sum) {
-             const Channel<T> channel(norm, c);
-             const auto inverse_std = static_cast<double>(channel.inverse_std);
-             dbeta[c] = static_cast<T>(sum.a);
-             dgamma[c] = static_cast<T>(sum.b * inverse_std);
-             const bool moved = statistics == Statistics::batch;
-             const double share =
-                 moved ? static_cast<double>(channel.scale) / static_cast<double>(norm.rows) : 0.0;
-             slope[c] = static_cast<T>(share * sum.b * inverse_std * inverse_std);
-             shift[c] = static_cast<T>(share * sum.a);
-           });
+  column_sums<TwoSums>(cuda, "batch_norm_backward_sums", norm.rows, norm.channels, term,
+                       [=] __device__(std::int64_t c, const TwoSums& sum) {
+                         const Channel<T> channel(norm, c);
+                         const auto inverse_std = static_cast<double>(channel.inverse_std);
+                         dbeta[c] = static_cast<T>(sum.a);
+                         dgamma[c] = static_cast<T>(sum.b * inverse_std);
+                         const bool moved = statistics == Statistics::batch;
+                         const double share = moved ? static_cast<double>(channel.scale) /
+                                                          static_cast<double>(norm.rows)
+                                                    : 0.0;
+                         slope[c] = static_cast<T>(share * sum.b * inverse_std * inverse_std);
+                         shift[c] = static_cast<T>(share * sum.a);
+                       });
   if (dx == nullptr) return;
   for_each(cuda, "batch_norm_backward", norm.rows * norm.channels, [=] __device__(std::int64_t i) {
     const std::int64_t c = i % norm.channels;
