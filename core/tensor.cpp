@@ -36,13 +36,15 @@ void refuse_elements(const Tensor& x, const char* expected) {
                           name(x.device()), name(x.dtype())));
 }
 
-void check_together(const char* op, const Tensor& x, std::initializer_list<Tensor> others) {
-  for (const Tensor& other : others) {
-    if (other.empty()) continue;
-    DRAPE_CHECK(other.device() == x.device() && other.dtype() == x.dtype(),
-                "{}: expected all tensors in {} on {}, got one in {} on {}", op, name(x.dtype()),
+void check_together(const char* op, const Tensor& x, std::initializer_list<Tensor> others,
+                    std::initializer_list<Tensor> kept) {
+  const auto check = [&](const Tensor& other, DType expected) {
+    DRAPE_CHECK(other.empty() || (other.device() == x.device() && other.dtype() == expected),
+                "{}: expected all tensors in {} on {}, got one in {} on {}", op, name(expected),
                 name(x.device()), name(other.dtype()), name(other.device()));
-  }
+  };
+  for (const Tensor& other : others) check(other, x.dtype());
+  for (const Tensor& other : kept) check(other, accumulator(x.dtype()));
 }
 
 std::int64_t live_storages() {

@@ -168,8 +168,10 @@ void dispatch(const Tensor& x, F&& f) {
   });
 }
 
-/// Error naming `op` unless every tensor that is not empty has x's device and element type.
-void check_together(const char* op, const Tensor& x, std::initializer_list<Tensor> others);
+/// Error naming `op` unless every tensor that is not empty is on x's device, those of `others` with
+/// elements of x's type, those of `kept` with elements of its accumulator.
+void check_together(const char* op, const Tensor& x, std::initializer_list<Tensor> others,
+                    std::initializer_list<Tensor> kept = {});
 
 /// Storages that live now, on all devices: returns to its baseline when a training step is over.
 std::int64_t live_storages();

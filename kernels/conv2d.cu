@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <type_traits>
 
 #include "kernels/epilogue.cuh"
 #include "kernels/relu.h"
@@ -70,26 +71,27 @@ class Descriptor {
   Handle handle_ = nullptr;
 };
 
-// What cuDNN is told of a convolution in f32.
+// What cuDNN is told of a convolution of f32 or bf16; sums are in f32.
 struct Convolution {
   Descriptor<cudnnTensorDescriptor_t> x, y;
   Descriptor<cudnnFilterDescriptor_t> w;
   Descriptor<cudnnConvolutionDescriptor_t> convolution;
 
-  Convolution(Cuda cuda, const Conv2dGeometry& g) {
+  Convolution(Cuda cuda, const Conv2dGeometry& g, cudnnDataType_t type) {
     const auto i = [](std::int64_t value) { return static_cast<int>(value); };
-    DRAPE_CUDNN(cudnnSetTensor4dDescriptor, x, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, i(g.N), i(g.C),
-                i(g.H), i(g.W));
-    DRAPE_CUDNN(cudnnSetTensor4dDescriptor, y, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, i(g.N), i(g.K),
-                i(g.P), i(g.Q));
-    DRAPE_CUDNN(cudnnSetFilter4dDescriptor, w, CUDNN_DATA_FLOAT, CUDNN_TENSOR_NHWC, i(g.K),
-                i(g.C / g.groups), i(g.R), i(g.S));
+    DRAPE_CUDNN(cudnnSetTensor4dDescriptor, x, CUDNN_TENSOR_NHWC, type, i(g.N), i(g.C), i(g.H),
+                i(g.W));
+    DRAPE_CUDNN(cudnnSetTensor4dDescriptor, y, CUDNN_TENSOR_NHWC, type, i(g.N), i(g.K), i(g.P),
+                i(g.Q));
+    DRAPE_CUDNN(cudnnSetFilter4dDescriptor, w, type, CUDNN_TENSOR_NHWC, i(g.K), i(g.C / g.groups),
+                i(g.R), i(g.S));
     DRAPE_CUDNN(cudnnSetConvolution2dDescriptor, convolution, i(g.padding.y), i(g.padding.x),
                 i(g.stride.y), i(g.stride.x), i(g.dilation.y), i(g.dilation.x),
                 CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT);
     DRAPE_CUDNN(cudnnSetConvolutionGroupCount, convolution, i(g.groups));
+    const bool exact = type == CUDNN_DATA_FLOAT && cuda.math == Math::f32;
     DRAPE_CUDNN(cudnnSetConvolutionMathType, convolution,
-                cuda.math == Math::tf32 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH);
+                exact ? CUDNN_FMA_MATH : CUDNN_DEFAULT_MATH);
   }
 };
 
@@ -135,12 +137,13 @@ struct BackwardFilter {
 };
 
 // The first of cuDNN's proposals, best first, that gives the same bits every time and is modest;
-// none if there is none. Asked once for each geometry.
+// none if there is none. Asked once for each geometry and type.
 template <class Product>
 std::optional<typename Product::Performance> choose(Cuda cuda, const Conv2dGeometry& g,
-                                                    cudnnHandle_t handle, const Convolution& d) {
+                                                    cudnnDataType_t type, cudnnHandle_t handle,
+                                                    const Convolution& d) {
   using Performance = typename Product::Performance;
-  using Key = std::array<std::int64_t, 17>;
+  using Key = std::array<std::int64_t, 18>;
   static std::mutex mutex;
   static std::map<Key, std::optional<Performance>> known;
   const Key key{g.N,
@@ -159,7 +162,8 @@ std::optional<typename Product::Performance> choose(Cuda cuda, const Conv2dGeome
                 g.dilation.y,
                 g.dilation.x,
                 g.groups,
-                static_cast<int>(cuda.math)};
+                static_cast<int>(cuda.math),
+                type};
   const std::lock_guard lock(mutex);
   if (const auto found = known.find(key); found != known.end()) return found->second;
   std::array<Performance, 16> proposals;
@@ -178,21 +182,21 @@ std::optional<typename Product::Performance> choose(Cuda cuda, const Conv2dGeome
 }
 
 // out = a * b through cuDNN; false, and nothing done, if it has no algorithm for it that will do.
-template <class Product>
-bool by_cudnn(Cuda cuda, const Conv2dGeometry& g, const float* a, const float* b, float* out) {
+// Not asked in f64.
+template <class Product, class T>
+bool by_cudnn(Cuda cuda, const Conv2dGeometry& g, const T* a, const T* b, T* out) {
+  constexpr cudnnDataType_t kType =
+      std::is_same_v<T, BFloat16> ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
+  if (std::is_same_v<T, double>) return false;
   const cudnnHandle_t handle = handle_on(cuda);
-  const Convolution d(cuda, g);
-  const auto choice = choose<Product>(cuda, g, handle, d);
+  const Convolution d(cuda, g, kType);
+  const auto choice = choose<Product>(cuda, g, kType, handle, d);
   if (!choice) return false;
   const DeviceBuffer<char> workspace(cuda, static_cast<std::int64_t>(choice->memory));
   const float one = 1.0f, zero = 0.0f;
   Product::run(handle, &one, d.*Product::a, a, d.*Product::b, b, d.convolution, choice->algo,
                workspace.data(), choice->memory, &zero, d.*Product::out, out);
   return true;
-}
-template <class Product>
-bool by_cudnn(Cuda, const Conv2dGeometry&, const double*, const double*, double*) {
-  return false;
 }
 
 // The formula, one thread per result: double, and what cuDNN has no deterministic algorithm for.
@@ -202,7 +206,7 @@ void direct_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w, 
   for_each(cuda, "conv2d_direct_forward", g.y_size(), [=] __device__(std::int64_t i) {
     const std::int64_t k = i % g.K, q = i / g.K % g.Q, p = i / g.K / g.Q % g.P;
     const std::int64_t n = i / g.K / g.Q / g.P;
-    T sum(0);
+    Accumulator<T> sum(0);
     for (std::int64_t r = 0; r < g.R; ++r) {
       for (std::int64_t s = 0; s < g.S; ++s) {
         const std::int64_t h = p * g.stride.y - g.padding.y + r * g.dilation.y;
@@ -213,7 +217,7 @@ void direct_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w, 
         for (std::int64_t c = 0; c < channels; ++c) sum += pixel[c] * weight[c];
       }
     }
-    y[i] = sum;
+    y[i] = static_cast<T>(sum);
   });
 }
 
@@ -232,7 +236,7 @@ void direct_backward_data(Cuda cuda, const Conv2dGeometry& g, const T* w, const 
   for_each(cuda, "conv2d_direct_backward_data", g.x_size(), [=] __device__(std::int64_t i) {
     const std::int64_t c = i % g.C, v = i / g.C % g.W, h = i / g.C / g.W % g.H;
     const std::int64_t n = i / g.C / g.W / g.H, group = c / channels;
-    T sum(0);
+    Accumulator<T> sum(0);
     for (std::int64_t r = 0; r < g.R; ++r) {
       for (std::int64_t s = 0; s < g.S; ++s) {
         const std::int64_t p = output_under(h, r, g.stride.y, g.padding.y, g.dilation.y, g.P);
@@ -244,7 +248,7 @@ void direct_backward_data(Cuda cuda, const Conv2dGeometry& g, const T* w, const 
         }
       }
     }
-    dx[i] = sum;
+    dx[i] = static_cast<T>(sum);
   });
 }
 
@@ -254,7 +258,7 @@ void direct_backward_filter(Cuda cuda, const Conv2dGeometry& g, const T* x, cons
   for_each(cuda, "conv2d_direct_backward_filter", g.w_size(), [=] __device__(std::int64_t i) {
     const std::int64_t c = i % channels, s = i / channels % g.S, r = i / channels / g.S % g.R;
     const std::int64_t k = i / channels / g.S / g.R;
-    T sum(0);
+    Accumulator<T> sum(0);
     for (std::int64_t m = 0; m < g.N * g.P * g.Q; ++m) {
       const std::int64_t n = m / g.Q / g.P;
       const std::int64_t h = m / g.Q % g.P * g.stride.y - g.padding.y + r * g.dilation.y;
@@ -262,7 +266,7 @@ void direct_backward_filter(Cuda cuda, const Conv2dGeometry& g, const T* x, cons
       if (h < 0 || h >= g.H || v < 0 || v >= g.W) continue;
       sum += x[((n * g.H + h) * g.W + v) * g.C + k / filters * channels + c] * dz[m * g.K + k];
     }
-    dw[i] = sum;
+    dw[i] = static_cast<T>(sum);
   });
 }
 
@@ -295,9 +299,14 @@ template void conv2d_forward(Cuda, const Conv2dGeometry&, const float*, const fl
                              Activation, float*);
 template void conv2d_forward(Cuda, const Conv2dGeometry&, const double*, const double*,
                              const double*, Activation, double*);
+template void conv2d_forward(Cuda, const Conv2dGeometry&, const BFloat16*, const BFloat16*,
+                             const BFloat16*, Activation, BFloat16*);
 template void conv2d_backward(Cuda, const Conv2dGeometry&, const float*, const float*, const float*,
                               const float*, Activation, float*, float*, float*);
 template void conv2d_backward(Cuda, const Conv2dGeometry&, const double*, const double*,
                               const double*, const double*, Activation, double*, double*, double*);
+template void conv2d_backward(Cuda, const Conv2dGeometry&, const BFloat16*, const BFloat16*,
+                              const BFloat16*, const BFloat16*, Activation, BFloat16*, BFloat16*,
+                              BFloat16*);
 
 }  // namespace drape::kernels

@@ -51,8 +51,8 @@ class Layout {
 // How two matrices are multiplied.
 class Product {
  public:
-  Product(cublasComputeType_t compute, cudaDataType_t type) {
-    DRAPE_CUBLAS(cublasLtMatmulDescCreate, &product_, compute, type);
+  Product(cublasComputeType_t compute, cudaDataType_t scale) {
+    DRAPE_CUBLAS(cublasLtMatmulDescCreate, &product_, compute, scale);
   }
   ~Product() { DRAPE_VENDOR_FUNCTION(cublas(), cublasLtMatmulDescDestroy)(product_); }
   Product(const Product&) = delete;
@@ -108,10 +108,13 @@ template <class T>
 constexpr cudaDataType_t kType = CUDA_R_32F;
 template <>
 constexpr cudaDataType_t kType<double> = CUDA_R_64F;
+template <>
+constexpr cudaDataType_t kType<BFloat16> = CUDA_R_16BF;
 
 cublasComputeType_t compute_type(Cuda cuda, cudaDataType_t type) {
   if (type == CUDA_R_64F) return CUBLAS_COMPUTE_64F;
-  return cuda.math == Math::tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+  const bool tf32 = type == CUDA_R_32F && cuda.math == Math::tf32;
+  return tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
 }
 
 }  // namespace
@@ -123,7 +126,7 @@ void gemm(Cuda cuda, std::int64_t M, std::int64_t N, std::int64_t K, MatrixView<
   const cublasComputeType_t compute = compute_type(cuda, type);
   const bool a_plain = a.use == Use::plain, b_plain = b.use == Use::plain;
   // c = a b in rows is c^T = b^T a^T in columns: b comes first.
-  Product product(compute, type);
+  Product product(compute, kType<Accumulator<T>>);
   product.set(CUBLASLT_MATMUL_DESC_TRANSA, b_plain ? CUBLAS_OP_N : CUBLAS_OP_T);
   product.set(CUBLASLT_MATMUL_DESC_TRANSB, a_plain ? CUBLAS_OP_N : CUBLAS_OP_T);
   if (bias != nullptr) {
@@ -137,7 +140,7 @@ void gemm(Cuda cuda, std::int64_t M, std::int64_t N, std::int64_t K, MatrixView<
                 b.stride, c_stride, compute, bias != nullptr, type};
   const cublasLtMatmulAlgo_t algorithm = algorithm_for(key, product, first, second, result);
   const DeviceBuffer<char> workspace(cuda, kWorkspaceBytes);
-  const T alpha(1), beta(output == Output::add ? 1 : 0);
+  const Accumulator<T> alpha(1), beta(output == Output::add ? 1 : 0);
   DRAPE_CUBLAS(cublasLtMatmul, handle(), product, &alpha, b.data, first, a.data, second, &beta, c,
                result, c, result, &algorithm, workspace.data(), kWorkspaceBytes, cuda.stream);
 }
@@ -146,5 +149,7 @@ template void gemm(Cuda, std::int64_t, std::int64_t, std::int64_t, MatrixView<fl
                    MatrixView<float>, const float*, Output, float*, std::int64_t);
 template void gemm(Cuda, std::int64_t, std::int64_t, std::int64_t, MatrixView<double>,
                    MatrixView<double>, const double*, Output, double*, std::int64_t);
+template void gemm(Cuda, std::int64_t, std::int64_t, std::int64_t, MatrixView<BFloat16>,
+                   MatrixView<BFloat16>, const BFloat16*, Output, BFloat16*, std::int64_t);
 
 }  // namespace drape::kernels
