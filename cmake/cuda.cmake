@@ -1,38 +1,42 @@
 # The CUDA backend: the .cu files of kernels/, by nvcc, or as C++ with the emulator of tests/emulator/.
 
-if(DRAPE_CUDA STREQUAL "AUTO")
-  include(CheckLanguage)
-  check_language(CUDA)
-  set(drape_cuda_mode OFF)
-  if(CMAKE_CUDA_COMPILER)
-    set(drape_cuda_mode ON)
-  endif()
-else()
-  set(drape_cuda_mode ${DRAPE_CUDA})
-endif()
-
+set(drape_cuda_mode ${DRAPE_CUDA})
 if(NOT drape_cuda_mode STREQUAL "OFF")
-  find_package(CUDAToolkit QUIET)
+  find_package(CUDAToolkit 12 QUIET)
   find_path(CUDNN_INCLUDE_DIR cudnn.h
     HINTS ${CUDNN_ROOT} $ENV{CUDNN_ROOT} ${CUDAToolkit_INCLUDE_DIRS} PATH_SUFFIXES include)
-  if(NOT CUDAToolkit_FOUND OR NOT CUDNN_INCLUDE_DIR)
-    if(DRAPE_CUDA STREQUAL "ON")
-      message(FATAL_ERROR "DRAPE_CUDA=ON: expected the CUDA toolkit and cuDNN 9, got neither or one (CUDNN_ROOT names its folder)")
+  set(missing "")
+  if(NOT CUDAToolkit_FOUND)
+    set(missing "the CUDA toolkit, 12 or newer")
+  elseif(NOT CUDNN_INCLUDE_DIR)
+    set(missing "cuDNN's header (CUDNN_ROOT names its folder)")
+  elseif(NOT DRAPE_CUDA STREQUAL "EMULATED")
+    if(NOT DEFINED ENV{CUDACXX} AND CUDAToolkit_NVCC_EXECUTABLE)
+      set(ENV{CUDACXX} ${CUDAToolkit_NVCC_EXECUTABLE})  # also where it is in no one's PATH
     endif()
-    message(STATUS "without CUDA: the toolkit or cuDNN is not here")
+    include(CheckLanguage)
+    check_language(CUDA)
+    if(NOT CMAKE_CUDA_COMPILER)
+      set(missing "an nvcc that works with ${CMAKE_CXX_COMPILER}")
+    endif()
+  endif()
+  if(missing AND DRAPE_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "DRAPE_CUDA=ON: expected ${missing}")
+  elseif(missing)
+    message(STATUS "without CUDA: ${missing} is not here")
     set(drape_cuda_mode OFF)
+  elseif(DRAPE_CUDA STREQUAL "AUTO")
+    set(drape_cuda_mode ON)
   endif()
 endif()
 
 if(drape_cuda_mode STREQUAL "ON")
   if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-    set(CMAKE_CUDA_ARCHITECTURES 80-real 90)
+    set(CMAKE_CUDA_ARCHITECTURES 80-real 90)  # 90: for it, and as PTX for what comes after
   endif()
   enable_language(CUDA)
-  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")  # CMake 3.25 does not know that nvcc 13 has it
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")  # CMake 3.25 does not know that nvcc has it
   set(CMAKE_CUDA_STANDARD 20)
-  find_library(CUDNN_LIBRARY NAMES cudnn libcudnn.so.9
-    HINTS ${CUDNN_ROOT} $ENV{CUDNN_ROOT} ${CUDAToolkit_LIBRARY_DIR} PATH_SUFFIXES lib lib64 REQUIRED)
 endif()
 
 # Emulated kernels with every access reported to the race detector: compiled for, not linked to, the
@@ -48,11 +52,12 @@ function(drape_add_cuda target)
   file(GLOB kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cu)
   target_sources(${target} PRIVATE ${kernels})
   target_compile_definitions(${target} PUBLIC DRAPE_CUDA)
+  target_link_libraries(${target} PRIVATE ${CMAKE_DL_LIBS})
   target_include_directories(${target} SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS} ${CUDNN_INCLUDE_DIR})
   if(drape_cuda_mode STREQUAL "ON")
     target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:
-      --extended-lambda --expt-relaxed-constexpr -Werror=all-warnings -Xcompiler=-Wall,-Wextra>)
-    target_link_libraries(${target} PRIVATE CUDA::cudart CUDA::cublasLt ${CUDNN_LIBRARY})
+      --extended-lambda --expt-relaxed-constexpr -Werror=all-warnings -Xcompiler=-Wall,-Wextra,-fopenmp-simd>)
+    target_link_libraries(${target} PRIVATE CUDA::cudart_static)  # the rest: kernels/vendor_library.cu
     return()
   endif()
   file(GLOB emulator CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/emulator/*.cpp)
@@ -62,5 +67,4 @@ function(drape_add_cuda target)
   set_source_files_properties(${PROJECT_SOURCE_DIR}/tests/emulator/race.cpp PROPERTIES
     COMPILE_OPTIONS "-fno-sanitize=all")
   target_compile_definitions(${target} PUBLIC DRAPE_EMULATED)
-  target_link_libraries(${target} PRIVATE ${CMAKE_DL_LIBS})
 endfunction()

@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 
+#include "kernels/cast.h"
 #include "kernels/memory.h"
 
 namespace drape {
@@ -10,23 +11,40 @@ namespace {
 
 std::atomic<std::int64_t> live{0};
 
+// Calls f(T{}) for an element type that converts.
+template <class F>
+void with_elements(DType dtype, F&& f) {
+  if (dtype == DType::f32) return f(float{});
+  if (dtype == DType::f64) return f(double{});
+  DRAPE_CHECK(dtype == DType::bf16, "assign: expected elements of type f32, f64 or bf16, got {}",
+              name(dtype));
+  f(BFloat16{});
+}
+
 }  // namespace
 
 std::string_view name(DType dtype) {
-  constexpr std::array<std::string_view, 4> kNames{"f32", "f64", "u8", "i32"};
+  constexpr std::array<std::string_view, 5> kNames{"f32", "f64", "bf16", "u8", "i32"};
   return kNames[static_cast<std::size_t>(dtype)];
 }
 std::string_view name(Device device) {
   return device == Device::cpu ? "cpu" : "cuda";
 }
 
-void check_together(const char* op, const Tensor& x, std::initializer_list<Tensor> others) {
-  for (const Tensor& other : others) {
-    if (other.empty()) continue;
-    DRAPE_CHECK(other.device() == x.device() && other.dtype() == x.dtype(),
-                "{}: expected all tensors in {} on {}, got one in {} on {}", op, name(x.dtype()),
+void refuse_elements(const Tensor& x, const char* expected) {
+  throw Error(fmt::format("dispatch: expected elements of type {} on {}, got {}", expected,
+                          name(x.device()), name(x.dtype())));
+}
+
+void check_together(const char* op, const Tensor& x, std::initializer_list<Tensor> others,
+                    std::initializer_list<Tensor> kept) {
+  const auto check = [&](const Tensor& other, DType expected) {
+    DRAPE_CHECK(other.empty() || (other.device() == x.device() && other.dtype() == expected),
+                "{}: expected all tensors in {} on {}, got one in {} on {}", op, name(expected),
                 name(x.device()), name(other.dtype()), name(other.device()));
-  }
+  };
+  for (const Tensor& other : others) check(other, x.dtype());
+  for (const Tensor& other : kept) check(other, accumulator(x.dtype()));
 }
 
 std::int64_t live_storages() {
@@ -85,6 +103,7 @@ Tensor Tensor::from(const Shape& shape, std::span<const T> values, Device device
 }
 template Tensor Tensor::from(const Shape&, std::span<const float>, Device);
 template Tensor Tensor::from(const Shape&, std::span<const double>, Device);
+template Tensor Tensor::from(const Shape&, std::span<const BFloat16>, Device);
 template Tensor Tensor::from(const Shape&, std::span<const std::uint8_t>, Device);
 template Tensor Tensor::from(const Shape&, std::span<const std::int32_t>, Device);
 
@@ -144,20 +163,21 @@ Tensor Tensor::to(DType target) const {
 void Tensor::assign(const Tensor& source) {
   DRAPE_CHECK(source.shape_ == shape_, "assign: expected a tensor of shape {}, got {}",
               shape_.to_string(), source.shape_.to_string());
-  if (dtype_ == source.dtype_) {
-    DRAPE_CHECK(device() == source.device(), "assign: expected a tensor on {}, got one on {}",
-                name(device()), name(source.device()));
-    on(device(), [&](auto tag) {
-      kernels::copy(tag, storage_->block, source.storage_->block,
-                    static_cast<std::size_t>(bytes()));
+  DRAPE_CHECK(device() == source.device(), "assign: expected a tensor on {}, got one on {}",
+              name(device()), name(source.device()));
+  on(device(), [&](auto tag) {
+    if (dtype_ == source.dtype_) {
+      return kernels::copy(tag, storage_->block, source.storage_->block,
+                           static_cast<std::size_t>(bytes()));
+    }
+    with_elements(source.dtype_, [&]<class From>(From) {
+      with_elements(dtype_, [&]<class To>(To) {
+        if constexpr (!std::is_same_v<From, To>) {
+          kernels::cast(tag, source.data<From>(), data<To>(), size());
+        }
+      });
     });
-  } else if (dtype_ == DType::f32) {
-    const std::vector<double> values = source.to_vector<double>();
-    assign(from(shape_, std::vector<float>(values.begin(), values.end())).to(device()));
-  } else {
-    const std::vector<float> values = source.to_vector<float>();
-    assign(from(shape_, std::vector<double>(values.begin(), values.end())).to(device()));
-  }
+  });
 }
 
 template <class T>
@@ -168,13 +188,14 @@ std::vector<T> Tensor::to_vector() const {
 }
 template std::vector<float> Tensor::to_vector() const;
 template std::vector<double> Tensor::to_vector() const;
+template std::vector<BFloat16> Tensor::to_vector() const;
 template std::vector<std::uint8_t> Tensor::to_vector() const;
 template std::vector<std::int32_t> Tensor::to_vector() const;
 
 double Tensor::item() const {
   DRAPE_CHECK(!empty() && size() == 1, "item: expected a tensor of one element, got shape {}",
               shape_.to_string());
-  return dtype_ == DType::f32 ? static_cast<double>(to_vector<float>()[0]) : to_vector<double>()[0];
+  return to(Device::cpu).to(DType::f64).to_vector<double>()[0];
 }
 
 }  // namespace drape

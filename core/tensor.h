@@ -6,24 +6,26 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "core/check.h"
 #include "core/shape.h"
 #include "kernels/backend.h"
+#include "kernels/bfloat16.h"
 
 namespace drape {
 
-/// Element types. Ops compute in f32 and f64; u8 holds images and labels as stored, i32 holds
-/// indices.
-enum class DType { f32, f64, u8, i32 };
+/// Element types. Ops compute in f32 and f64, and on CUDA in bf16; u8 holds images and labels as
+/// stored, i32 holds indices.
+enum class DType { f32, f64, bf16, u8, i32 };
 
 std::string_view name(DType dtype);
 std::string_view name(Device device);
 
 /// Bytes of one element.
 constexpr std::int64_t size_of(DType dtype) {
-  return dtype == DType::u8 ? 1 : dtype == DType::f64 ? 8 : 4;
+  return dtype == DType::u8 ? 1 : dtype == DType::bf16 ? 2 : dtype == DType::f64 ? 8 : 4;
 }
 
 /// The DType of a C++ element type.
@@ -32,9 +34,17 @@ inline constexpr DType kDTypeOf = DType::f32;
 template <>
 inline constexpr DType kDTypeOf<double> = DType::f64;
 template <>
+inline constexpr DType kDTypeOf<BFloat16> = DType::bf16;
+template <>
 inline constexpr DType kDTypeOf<std::uint8_t> = DType::u8;
 template <>
 inline constexpr DType kDTypeOf<std::int32_t> = DType::i32;
+
+/// What elements of a type are computed in, and what is kept in it beside them: statistics, offsets
+/// and targets. f32 for bf16, else the type itself.
+constexpr DType accumulator(DType dtype) {
+  return dtype == DType::bf16 ? DType::f32 : dtype;
+}
 
 class Tensor;
 struct Node;  // one recorded op, or a leaf that collects a gradient; see autograd.cpp
@@ -95,8 +105,8 @@ class Tensor {
   Tensor clone() const;
   Tensor to(Device device) const;
   Tensor to(DType dtype) const;
-  /// Overwrites the elements with those of a tensor of equal shape on the same device; f32 and f64
-  /// convert.
+  /// Overwrites the elements with those of a tensor of equal shape on the same device; f32, f64 and
+  /// bf16 convert.
   void assign(const Tensor& source);
 
   /// The elements on the host.
@@ -138,22 +148,30 @@ Tensor record(Tensor y, std::vector<Tensor> inputs, Backward backward);
 void backward(const Tensor& y, const Tensor& dy);
 void backward(const Tensor& y);
 
-/// Calls f(tag, T{}) with the kernel tag of x's device and a zero of x's element type, f32 or f64.
+/// Throws the Error of elements that dispatch() does not take.
+[[noreturn]] void refuse_elements(const Tensor& x, const char* expected);
+
+/// Calls f(tag, T{}) with the kernel tag of x's device and a zero of x's element type: f32, f64 or,
+/// on CUDA and unless f takes std::floating_point types alone, bf16.
 template <class F>
 void dispatch(const Tensor& x, F&& f) {
-  DRAPE_CHECK(x.dtype() == DType::f32 || x.dtype() == DType::f64,
-              "dispatch: expected elements of type f32 or f64, got {}", name(x.dtype()));
   on(x.device(), [&](auto tag) {
-    if (x.dtype() == DType::f32) {
-      f(tag, float{});
-    } else {
-      f(tag, double{});
+    if (x.dtype() == DType::f32) return f(tag, float{});
+    if (x.dtype() == DType::f64) return f(tag, double{});
+    if constexpr (std::is_same_v<decltype(tag), Cuda>) {
+      if constexpr (std::is_invocable_v<F&, Cuda, BFloat16>) {
+        if (x.dtype() == DType::bf16) return f(tag, BFloat16{});
+        refuse_elements(x, "f32, f64 or bf16");
+      }
     }
+    refuse_elements(x, "f32 or f64");
   });
 }
 
-/// Error naming `op` unless every tensor that is not empty has x's device and element type.
-void check_together(const char* op, const Tensor& x, std::initializer_list<Tensor> others);
+/// Error naming `op` unless every tensor that is not empty is on x's device, those of `others` with
+/// elements of x's type, those of `kept` with elements of its accumulator.
+void check_together(const char* op, const Tensor& x, std::initializer_list<Tensor> others,
+                    std::initializer_list<Tensor> kept = {});
 
 /// Storages that live now, on all devices: returns to its baseline when a training step is over.
 std::int64_t live_storages();

@@ -68,7 +68,7 @@ Batch gather_batch(const Tensor& images, const Tensor& labels,
   const Tensor other =
       partners.empty() ? Tensor() : Tensor::from<std::int32_t>({rows}, partners, device);
   Batch batch{Tensor::uninitialized({rows, stored[1], stored[2], stored[3]}, dtype, device),
-              Tensor::uninitialized({rows, classes}, dtype, device),
+              Tensor::uninitialized({rows, classes}, accumulator(dtype), device),
               Tensor::uninitialized({rows}, DType::u8, device)};
   dispatch(batch.x, [&]<class T>(auto tag, T) {
     kernels::gather_batch(tag, kernels::GatherBatch<T>{
@@ -81,7 +81,7 @@ Batch gather_batch(const Tensor& images, const Tensor& labels,
                                    .partners = other.empty() ? nullptr : other.data<std::int32_t>(),
                                    .lambda = mix.lambda,
                                    .x = batch.x.data<T>(),
-                                   .targets = batch.targets.data<T>(),
+                                   .targets = batch.targets.data<Accumulator<T>>(),
                                    .batch_labels = batch.labels.data<std::uint8_t>()});
   });
   return batch;

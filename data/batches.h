@@ -19,9 +19,9 @@ struct Batch {
 };
 
 /// The examples `indices` of images, u8 [M,H,W,C], and labels, u8 [M], on their device and in the
-/// order given, with elements of `dtype`, mixed if `mix` says so. The formula:
-/// kernels/gather_batch.h. Error: an index that is no example, a label that is no class (on the
-/// CPU), a mix of another size.
+/// order given, with elements of `dtype` (targets of its accumulator), mixed if `mix` says so. The
+/// formula: kernels/gather_batch.h. Error: an index that is no example, a label that is no class
+/// (on the CPU), a mix of another size.
 Batch gather_batch(const Tensor& images, const Tensor& labels,
                    std::span<const std::int32_t> indices, std::int64_t classes, const Mix& mix = {},
                    DType dtype = DType::f32);

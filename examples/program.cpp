@@ -32,18 +32,21 @@ void check_writable(const std::filesystem::path& folder) {
   std::filesystem::remove(probe);
 }
 
-Device choose_device(const Settings& settings) {
-  if (settings.device == Device::cpu) return Device::cpu;
+struct DeviceChoice {
+  Device device;
+  std::string no_cuda;  // why it is not cuda, where that was left open
+};
+
+DeviceChoice choose_device(const Settings& settings) {
+  if (settings.device == Device::cpu) return {Device::cpu, ""};
   try {
     Tensor::zeros(Shape{1}, DType::f32, Device::cuda);
   } catch (const Error& error) {
     if (settings.device) throw;
-    if (kCudaBuilt && settings.verbosity == Verbosity::progress)
-      print(stderr, "{}; training on the CPU\n", error.what());
-    return Device::cpu;
+    return {Device::cpu, kCudaBuilt ? error.what() : ""};
   }
   if constexpr (kCudaBuilt) set_cuda_math(settings.math);
-  return Device::cuda;
+  return {Device::cuda, ""};
 }
 
 DataSet draw_garments(std::int64_t limit) {
@@ -125,8 +128,10 @@ Runner::Runner(const Settings& settings, const std::vector<std::string>& systems
       check_writable(run_folder(settings.out, system, settings.training.seed + i));
   }
   if (settings.threads > 0) kernels::set_thread_count(settings.threads);
-  const Device device = choose_device(settings);
-  data_ = store(load_data(settings, fallback), settings.limit, device);
+  const DeviceChoice choice = choose_device(settings);
+  data_ = store(load_data(settings, fallback), settings.limit, choice.device);
+  if (!choice.no_cuda.empty() && settings.verbosity == Verbosity::progress)
+    print(stderr, "{}; training on the CPU\n", choice.no_cuda);
   interrupted_ = &catch_interrupt();  // until here Ctrl-C ends the program at once
 }
 

@@ -157,8 +157,9 @@ std::int64_t row_grain(std::int64_t channels) {
 }  // namespace
 
 template <class T>
-void batch_norm_statistics(Cpu, const T* x, std::int64_t rows, std::int64_t channels, T* mean,
-                           T* variance, const RunningStatistics<T>& running) {
+void batch_norm_statistics(Cpu, const T* x, std::int64_t rows, std::int64_t channels,
+                           Accumulator<T>* mean, Accumulator<T>* variance,
+                           const RunningStatistics<T>& running) {
   const std::int64_t chunks = chunk_count(rows, channels);
   std::vector<Moments> moments(static_cast<std::size_t>(chunks), Moments(channels));
   parallel_for(chunks, [&](std::int64_t chunk) {
@@ -204,7 +205,7 @@ void batch_norm_forward(Cpu, const BatchNorm<T>& norm, const T* x, T* y) {
 
 template <class T>
 void batch_norm_backward(Cpu, const BatchNorm<T>& norm, Statistics statistics, const T* x,
-                         const T* dy, T* dx, T* dgamma, T* dbeta) {
+                         const T* dy, T* dx, Accumulator<T>* dgamma, Accumulator<T>* dbeta) {
   const Affine<T> affine(norm);
   const std::int64_t chunks = chunk_count(norm.rows, norm.channels);
   std::vector<Sums> sums(static_cast<std::size_t>(chunks), Sums(0));

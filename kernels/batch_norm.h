@@ -10,16 +10,19 @@
 
 #include "kernels/activation.h"
 #include "kernels/backend.h"
+#include "kernels/bfloat16.h"
 #include "kernels/dropout.h"
 
 namespace drape::kernels {
 
-/// What makes y from x [rows, channels]; every pointer is [channels].
+/// What makes y from x [rows, channels] of T; every pointer is [channels].
 template <class T>
 struct BatchNorm {
   std::int64_t rows, channels;
-  const T *mean, *variance;  // of the batch or running; the variance is biased
-  const T *gamma, *beta;
+  const Accumulator<T>* mean;      // of the batch or running
+  const Accumulator<T>* variance;  // the same, biased
+  const Accumulator<T>* gamma;
+  const Accumulator<T>* beta;
   double epsilon;
   Activation activation;
   DropoutMask dropout;
@@ -28,7 +31,8 @@ struct BatchNorm {
 /// running = (1 - momentum) * running + momentum * batch; the running variance is unbiased.
 template <class T>
 struct RunningStatistics {
-  T *mean, *variance;
+  Accumulator<T>* mean;
+  Accumulator<T>* variance;
   double momentum;
 };
 
@@ -36,11 +40,13 @@ struct RunningStatistics {
 /// statistics brought up to date. Chunks are merged as in Chan, Golub & LeVeque 1979 ("Updating
 /// formulae and a pairwise algorithm for computing sample variances").
 template <class T>
-void batch_norm_statistics(Cpu, const T* x, std::int64_t rows, std::int64_t channels, T* mean,
-                           T* variance, const RunningStatistics<T>& running);
+void batch_norm_statistics(Cpu, const T* x, std::int64_t rows, std::int64_t channels,
+                           Accumulator<T>* mean, Accumulator<T>* variance,
+                           const RunningStatistics<T>& running);
 template <class T>
-void batch_norm_statistics(Cuda, const T* x, std::int64_t rows, std::int64_t channels, T* mean,
-                           T* variance, const RunningStatistics<T>& running);
+void batch_norm_statistics(Cuda, const T* x, std::int64_t rows, std::int64_t channels,
+                           Accumulator<T>* mean, Accumulator<T>* variance,
+                           const RunningStatistics<T>& running);
 
 /// y from x.
 template <class T>
@@ -58,9 +64,9 @@ enum class Statistics { batch, running };
 /// dx may be null.
 template <class T>
 void batch_norm_backward(Cpu, const BatchNorm<T>& norm, Statistics statistics, const T* x,
-                         const T* dy, T* dx, T* dgamma, T* dbeta);
+                         const T* dy, T* dx, Accumulator<T>* dgamma, Accumulator<T>* dbeta);
 template <class T>
 void batch_norm_backward(Cuda, const BatchNorm<T>& norm, Statistics statistics, const T* x,
-                         const T* dy, T* dx, T* dgamma, T* dbeta);
+                         const T* dy, T* dx, Accumulator<T>* dgamma, Accumulator<T>* dbeta);
 
 }  // namespace drape::kernels

@@ -6,10 +6,12 @@
 #include <map>
 #include <mutex>
 #include <optional>
-#include <vector>
+#include <string>
+#include <type_traits>
 
 #include "kernels/epilogue.cuh"
 #include "kernels/relu.h"
+#include "kernels/vendor_library.cuh"
 
 namespace drape::kernels {
 namespace {
@@ -19,24 +21,47 @@ constexpr std::size_t kMostWorkspaceBytes = std::size_t{256} << 20;
 void check(cudnnStatus_t status, const char* call) {
   if (status == CUDNN_STATUS_SUCCESS) return;
   throw Error(std::string("conv2d: expected ") + call + " to succeed, got " +
-              cudnnGetErrorString(status));
+              DRAPE_VENDOR_FUNCTION(cudnn(), cudnnGetErrorString)(status));
 }
+
+// Calls a function of cuDNN. Error unless it succeeds.
+#define DRAPE_CUDNN(function, ...) \
+  check(DRAPE_VENDOR_FUNCTION(cudnn(), function)(__VA_ARGS__), #function)
 
 cudnnHandle_t handle_on(Cuda cuda) {
   static const cudnnHandle_t instance = [] {
     cudnnHandle_t created = nullptr;
-    check(cudnnCreate(&created), "cudnnCreate");
+    DRAPE_CUDNN(cudnnCreate, &created);
     return created;
   }();
-  check(cudnnSetStream(instance, cuda.stream), "cudnnSetStream");
+  DRAPE_CUDNN(cudnnSetStream, instance, cuda.stream);
   return instance;
 }
 
-// One of cuDNN's descriptors, made by Create and destroyed by Destroy.
-template <class Handle, auto create, auto destroy>
+void create(cudnnTensorDescriptor_t* d) {
+  DRAPE_CUDNN(cudnnCreateTensorDescriptor, d);
+}
+void create(cudnnFilterDescriptor_t* d) {
+  DRAPE_CUDNN(cudnnCreateFilterDescriptor, d);
+}
+void create(cudnnConvolutionDescriptor_t* d) {
+  DRAPE_CUDNN(cudnnCreateConvolutionDescriptor, d);
+}
+void destroy(cudnnTensorDescriptor_t d) {
+  DRAPE_VENDOR_FUNCTION(cudnn(), cudnnDestroyTensorDescriptor)(d);
+}
+void destroy(cudnnFilterDescriptor_t d) {
+  DRAPE_VENDOR_FUNCTION(cudnn(), cudnnDestroyFilterDescriptor)(d);
+}
+void destroy(cudnnConvolutionDescriptor_t d) {
+  DRAPE_VENDOR_FUNCTION(cudnn(), cudnnDestroyConvolutionDescriptor)(d);
+}
+
+// One of cuDNN's descriptors.
+template <class Handle>
 class Descriptor {
  public:
-  Descriptor() { check(create(&handle_), "cudnnCreate...Descriptor"); }
+  Descriptor() { create(&handle_); }
   ~Descriptor() { destroy(handle_); }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
@@ -45,59 +70,82 @@ class Descriptor {
  private:
   Handle handle_ = nullptr;
 };
-using TensorDescriptor =
-    Descriptor<cudnnTensorDescriptor_t, cudnnCreateTensorDescriptor, cudnnDestroyTensorDescriptor>;
-using FilterDescriptor =
-    Descriptor<cudnnFilterDescriptor_t, cudnnCreateFilterDescriptor, cudnnDestroyFilterDescriptor>;
-using ConvolutionDescriptor =
-    Descriptor<cudnnConvolutionDescriptor_t, cudnnCreateConvolutionDescriptor,
-               cudnnDestroyConvolutionDescriptor>;
 
-// What cuDNN is told of a convolution in f32.
+// What cuDNN is told of a convolution of f32 or bf16; sums are in f32.
 struct Convolution {
-  TensorDescriptor x, y;
-  FilterDescriptor w;
-  ConvolutionDescriptor convolution;
+  Descriptor<cudnnTensorDescriptor_t> x, y;
+  Descriptor<cudnnFilterDescriptor_t> w;
+  Descriptor<cudnnConvolutionDescriptor_t> convolution;
 
-  Convolution(Cuda cuda, const Conv2dGeometry& g) {
+  Convolution(Cuda cuda, const Conv2dGeometry& g, cudnnDataType_t type) {
     const auto i = [](std::int64_t value) { return static_cast<int>(value); };
-    check(cudnnSetTensor4dDescriptor(x, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, i(g.N), i(g.C), i(g.H),
-                                     i(g.W)),
-          "cudnnSetTensor4dDescriptor");
-    check(cudnnSetTensor4dDescriptor(y, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, i(g.N), i(g.K), i(g.P),
-                                     i(g.Q)),
-          "cudnnSetTensor4dDescriptor");
-    check(cudnnSetFilter4dDescriptor(w, CUDNN_DATA_FLOAT, CUDNN_TENSOR_NHWC, i(g.K),
-                                     i(g.C / g.groups), i(g.R), i(g.S)),
-          "cudnnSetFilter4dDescriptor");
-    check(cudnnSetConvolution2dDescriptor(
-              convolution, i(g.padding.y), i(g.padding.x), i(g.stride.y), i(g.stride.x),
-              i(g.dilation.y), i(g.dilation.x), CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT),
-          "cudnnSetConvolution2dDescriptor");
-    check(cudnnSetConvolutionGroupCount(convolution, i(g.groups)), "cudnnSetConvolutionGroupCount");
-    check(cudnnSetConvolutionMathType(
-              convolution, cuda.math == Math::tf32 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH),
-          "cudnnSetConvolutionMathType");
+    DRAPE_CUDNN(cudnnSetTensor4dDescriptor, x, CUDNN_TENSOR_NHWC, type, i(g.N), i(g.C), i(g.H),
+                i(g.W));
+    DRAPE_CUDNN(cudnnSetTensor4dDescriptor, y, CUDNN_TENSOR_NHWC, type, i(g.N), i(g.K), i(g.P),
+                i(g.Q));
+    DRAPE_CUDNN(cudnnSetFilter4dDescriptor, w, type, CUDNN_TENSOR_NHWC, i(g.K), i(g.C / g.groups),
+                i(g.R), i(g.S));
+    DRAPE_CUDNN(cudnnSetConvolution2dDescriptor, convolution, i(g.padding.y), i(g.padding.x),
+                i(g.stride.y), i(g.stride.x), i(g.dilation.y), i(g.dilation.x),
+                CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT);
+    DRAPE_CUDNN(cudnnSetConvolutionGroupCount, convolution, i(g.groups));
+    const bool exact = type == CUDNN_DATA_FLOAT && cuda.math == Math::f32;
+    DRAPE_CUDNN(cudnnSetConvolutionMathType, convolution,
+                exact ? CUDNN_FMA_MATH : CUDNN_DEFAULT_MATH);
   }
 };
 
-enum class Direction { forward, data, filter };
-
-// An algorithm that gives the same bits every time; none if cuDNN has none for this convolution.
-template <class Algorithm>
-struct Choice {
-  Algorithm algorithm;
-  std::size_t workspace_bytes;
+// The three products of a convolution, out = a * b: which array is which, and cuDNN's functions
+// that propose algorithms and run one.
+struct Forward {
+  using Performance = cudnnConvolutionFwdAlgoPerf_t;
+  static constexpr auto a = &Convolution::x;
+  static constexpr auto b = &Convolution::w;
+  static constexpr auto out = &Convolution::y;
+  static cudnnStatus_t propose(const auto&... arguments) {
+    return DRAPE_VENDOR_FUNCTION(cudnn(), cudnnGetConvolutionForwardAlgorithm_v7)(arguments...);
+  }
+  static void run(const auto&... arguments) { DRAPE_CUDNN(cudnnConvolutionForward, arguments...); }
 };
 
-// The first of cuDNN's proposals, best first, that is deterministic and modest; asked once for each
-// geometry. `ask(most, &count, proposals)` is one of cudnnGetConvolution...Algorithm_v7.
-template <Direction direction, class Performance, class Ask>
-auto choose(Cuda cuda, const Conv2dGeometry& g, Ask&& ask) {
-  using Algorithm = decltype(Performance::algo);
-  using Key = std::array<std::int64_t, 17>;
+struct BackwardData {
+  using Performance = cudnnConvolutionBwdDataAlgoPerf_t;
+  static constexpr auto a = &Convolution::w;
+  static constexpr auto b = &Convolution::y;
+  static constexpr auto out = &Convolution::x;
+  static cudnnStatus_t propose(const auto&... arguments) {
+    return DRAPE_VENDOR_FUNCTION(cudnn(),
+                                 cudnnGetConvolutionBackwardDataAlgorithm_v7)(arguments...);
+  }
+  static void run(const auto&... arguments) {
+    DRAPE_CUDNN(cudnnConvolutionBackwardData, arguments...);
+  }
+};
+
+struct BackwardFilter {
+  using Performance = cudnnConvolutionBwdFilterAlgoPerf_t;
+  static constexpr auto a = &Convolution::x;
+  static constexpr auto b = &Convolution::y;
+  static constexpr auto out = &Convolution::w;
+  static cudnnStatus_t propose(const auto&... arguments) {
+    return DRAPE_VENDOR_FUNCTION(cudnn(),
+                                 cudnnGetConvolutionBackwardFilterAlgorithm_v7)(arguments...);
+  }
+  static void run(const auto&... arguments) {
+    DRAPE_CUDNN(cudnnConvolutionBackwardFilter, arguments...);
+  }
+};
+
+// The first of cuDNN's proposals, best first, that gives the same bits every time and is modest;
+// none if there is none. Asked once for each geometry and type.
+template <class Product>
+std::optional<typename Product::Performance> choose(Cuda cuda, const Conv2dGeometry& g,
+                                                    cudnnDataType_t type, cudnnHandle_t handle,
+                                                    const Convolution& d) {
+  using Performance = typename Product::Performance;
+  using Key = std::array<std::int64_t, 18>;
   static std::mutex mutex;
-  static std::map<Key, std::optional<Choice<Algorithm>>> known;
+  static std::map<Key, std::optional<Performance>> known;
   const Key key{g.N,
                 g.H,
                 g.W,
@@ -114,22 +162,41 @@ auto choose(Cuda cuda, const Conv2dGeometry& g, Ask&& ask) {
                 g.dilation.y,
                 g.dilation.x,
                 g.groups,
-                static_cast<int>(cuda.math)};
+                static_cast<int>(cuda.math),
+                type};
   const std::lock_guard lock(mutex);
   if (const auto found = known.find(key); found != known.end()) return found->second;
   std::array<Performance, 16> proposals;
   int count = 0;
-  const cudnnStatus_t status = ask(static_cast<int>(proposals.size()), &count, proposals.data());
-  std::optional<Choice<Algorithm>> choice;
+  const cudnnStatus_t status =
+      Product::propose(handle, d.*Product::a, d.*Product::b, d.convolution, d.*Product::out,
+                       static_cast<int>(proposals.size()), &count, proposals.data());
+  std::optional<Performance> choice;
   for (int i = 0; status == CUDNN_STATUS_SUCCESS && i < count && !choice; ++i) {
     const Performance& p = proposals[static_cast<std::size_t>(i)];
     if (p.status == CUDNN_STATUS_SUCCESS && p.determinism == CUDNN_DETERMINISTIC &&
-        p.memory <= kMostWorkspaceBytes) {
-      choice = Choice<Algorithm>{p.algo, p.memory};
-    }
+        p.memory <= kMostWorkspaceBytes)
+      choice = p;
   }
-  known.emplace(key, choice);
-  return choice;
+  return known.emplace(key, choice).first->second;
+}
+
+// out = a * b through cuDNN; false, and nothing done, if it has no algorithm for it that will do.
+// Not asked in f64.
+template <class Product, class T>
+bool by_cudnn(Cuda cuda, const Conv2dGeometry& g, const T* a, const T* b, T* out) {
+  constexpr cudnnDataType_t kType =
+      std::is_same_v<T, BFloat16> ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
+  if (std::is_same_v<T, double>) return false;
+  const cudnnHandle_t handle = handle_on(cuda);
+  const Convolution d(cuda, g, kType);
+  const auto choice = choose<Product>(cuda, g, kType, handle, d);
+  if (!choice) return false;
+  const DeviceBuffer<char> workspace(cuda, static_cast<std::int64_t>(choice->memory));
+  const float one = 1.0f, zero = 0.0f;
+  Product::run(handle, &one, d.*Product::a, a, d.*Product::b, b, d.convolution, choice->algo,
+               workspace.data(), choice->memory, &zero, d.*Product::out, out);
+  return true;
 }
 
 // The formula, one thread per result: double, and what cuDNN has no deterministic algorithm for.
@@ -139,7 +206,7 @@ void direct_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w, 
   for_each(cuda, "conv2d_direct_forward", g.y_size(), [=] __device__(std::int64_t i) {
     const std::int64_t k = i % g.K, q = i / g.K % g.Q, p = i / g.K / g.Q % g.P;
     const std::int64_t n = i / g.K / g.Q / g.P;
-    T sum(0);
+    Accumulator<T> sum(0);
     for (std::int64_t r = 0; r < g.R; ++r) {
       for (std::int64_t s = 0; s < g.S; ++s) {
         const std::int64_t h = p * g.stride.y - g.padding.y + r * g.dilation.y;
@@ -150,7 +217,7 @@ void direct_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w, 
         for (std::int64_t c = 0; c < channels; ++c) sum += pixel[c] * weight[c];
       }
     }
-    y[i] = sum;
+    y[i] = static_cast<T>(sum);
   });
 }
 
@@ -169,7 +236,7 @@ void direct_backward_data(Cuda cuda, const Conv2dGeometry& g, const T* w, const 
   for_each(cuda, "conv2d_direct_backward_data", g.x_size(), [=] __device__(std::int64_t i) {
     const std::int64_t c = i % g.C, v = i / g.C % g.W, h = i / g.C / g.W % g.H;
     const std::int64_t n = i / g.C / g.W / g.H, group = c / channels;
-    T sum(0);
+    Accumulator<T> sum(0);
     for (std::int64_t r = 0; r < g.R; ++r) {
       for (std::int64_t s = 0; s < g.S; ++s) {
         const std::int64_t p = output_under(h, r, g.stride.y, g.padding.y, g.dilation.y, g.P);
@@ -181,7 +248,7 @@ void direct_backward_data(Cuda cuda, const Conv2dGeometry& g, const T* w, const 
         }
       }
     }
-    dx[i] = sum;
+    dx[i] = static_cast<T>(sum);
   });
 }
 
@@ -191,7 +258,7 @@ void direct_backward_filter(Cuda cuda, const Conv2dGeometry& g, const T* x, cons
   for_each(cuda, "conv2d_direct_backward_filter", g.w_size(), [=] __device__(std::int64_t i) {
     const std::int64_t c = i % channels, s = i / channels % g.S, r = i / channels / g.S % g.R;
     const std::int64_t k = i / channels / g.S / g.R;
-    T sum(0);
+    Accumulator<T> sum(0);
     for (std::int64_t m = 0; m < g.N * g.P * g.Q; ++m) {
       const std::int64_t n = m / g.Q / g.P;
       const std::int64_t h = m / g.Q % g.P * g.stride.y - g.padding.y + r * g.dilation.y;
@@ -199,72 +266,8 @@ void direct_backward_filter(Cuda cuda, const Conv2dGeometry& g, const T* x, cons
       if (h < 0 || h >= g.H || v < 0 || v >= g.W) continue;
       sum += x[((n * g.H + h) * g.W + v) * g.C + k / filters * channels + c] * dz[m * g.K + k];
     }
-    dw[i] = sum;
+    dw[i] = static_cast<T>(sum);
   });
-}
-
-// Through cuDNN where it can, else by the formula.
-void forward(Cuda cuda, const Conv2dGeometry& g, const float* x, const float* w, float* y) {
-  const cudnnHandle_t handle = handle_on(cuda);
-  const Convolution d(cuda, g);
-  const auto choice = choose<Direction::forward, cudnnConvolutionFwdAlgoPerf_t>(
-      cuda, g, [&](int most, int* count, cudnnConvolutionFwdAlgoPerf_t* proposals) {
-        return cudnnGetConvolutionForwardAlgorithm_v7(handle, d.x, d.w, d.convolution, d.y, most,
-                                                      count, proposals);
-      });
-  if (!choice) return direct_forward(cuda, g, x, w, y);
-  const DeviceBuffer<char> workspace(cuda, static_cast<std::int64_t>(choice->workspace_bytes));
-  const float one = 1.0f, zero = 0.0f;
-  check(cudnnConvolutionForward(handle, &one, d.x, x, d.w, w, d.convolution, choice->algorithm,
-                                workspace.data(), choice->workspace_bytes, &zero, d.y, y),
-        "cudnnConvolutionForward");
-}
-
-void backward_data(Cuda cuda, const Conv2dGeometry& g, const float* w, const float* dz, float* dx) {
-  const cudnnHandle_t handle = handle_on(cuda);
-  const Convolution d(cuda, g);
-  const auto choice = choose<Direction::data, cudnnConvolutionBwdDataAlgoPerf_t>(
-      cuda, g, [&](int most, int* count, cudnnConvolutionBwdDataAlgoPerf_t* proposals) {
-        return cudnnGetConvolutionBackwardDataAlgorithm_v7(handle, d.w, d.y, d.convolution, d.x,
-                                                           most, count, proposals);
-      });
-  if (!choice) return direct_backward_data(cuda, g, w, dz, dx);
-  const DeviceBuffer<char> workspace(cuda, static_cast<std::int64_t>(choice->workspace_bytes));
-  const float one = 1.0f, zero = 0.0f;
-  check(
-      cudnnConvolutionBackwardData(handle, &one, d.w, w, d.y, dz, d.convolution, choice->algorithm,
-                                   workspace.data(), choice->workspace_bytes, &zero, d.x, dx),
-      "cudnnConvolutionBackwardData");
-}
-
-void backward_filter(Cuda cuda, const Conv2dGeometry& g, const float* x, const float* dz,
-                     float* dw) {
-  const cudnnHandle_t handle = handle_on(cuda);
-  const Convolution d(cuda, g);
-  const auto choice = choose<Direction::filter, cudnnConvolutionBwdFilterAlgoPerf_t>(
-      cuda, g, [&](int most, int* count, cudnnConvolutionBwdFilterAlgoPerf_t* proposals) {
-        return cudnnGetConvolutionBackwardFilterAlgorithm_v7(handle, d.x, d.y, d.convolution, d.w,
-                                                             most, count, proposals);
-      });
-  if (!choice) return direct_backward_filter(cuda, g, x, dz, dw);
-  const DeviceBuffer<char> workspace(cuda, static_cast<std::int64_t>(choice->workspace_bytes));
-  const float one = 1.0f, zero = 0.0f;
-  check(cudnnConvolutionBackwardFilter(handle, &one, d.x, x, d.y, dz, d.convolution,
-                                       choice->algorithm, workspace.data(), choice->workspace_bytes,
-                                       &zero, d.w, dw),
-        "cudnnConvolutionBackwardFilter");
-}
-
-void forward(Cuda cuda, const Conv2dGeometry& g, const double* x, const double* w, double* y) {
-  direct_forward(cuda, g, x, w, y);
-}
-void backward_data(Cuda cuda, const Conv2dGeometry& g, const double* w, const double* dz,
-                   double* dx) {
-  direct_backward_data(cuda, g, w, dz, dx);
-}
-void backward_filter(Cuda cuda, const Conv2dGeometry& g, const double* x, const double* dz,
-                     double* dw) {
-  direct_backward_filter(cuda, g, x, dz, dw);
 }
 
 }  // namespace
@@ -272,7 +275,7 @@ void backward_filter(Cuda cuda, const Conv2dGeometry& g, const double* x, const 
 template <class T>
 void conv2d_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w, const T* b,
                     Activation activation, T* y) {
-  forward(cuda, g, x, w, y);
+  if (!by_cudnn<Forward>(cuda, g, x, w, y)) direct_forward(cuda, g, x, w, y);
   add_bias_activate(cuda, g.N * g.P * g.Q, g.K, b, activation, y);
 }
 
@@ -285,8 +288,10 @@ void conv2d_backward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w,
     relu_backward(cuda, y, dy, masked.data(), g.y_size());
     dz = masked.data();
   }
-  if (dx != nullptr) backward_data(cuda, g, w, dz, dx);
-  if (dw != nullptr) backward_filter(cuda, g, x, dz, dw);
+  if (dx != nullptr && !by_cudnn<BackwardData>(cuda, g, w, dz, dx))
+    direct_backward_data(cuda, g, w, dz, dx);
+  if (dw != nullptr && !by_cudnn<BackwardFilter>(cuda, g, x, dz, dw))
+    direct_backward_filter(cuda, g, x, dz, dw);
   if (db != nullptr) column_sums(cuda, g.N * g.P * g.Q, g.K, dz, db);
 }
 
@@ -294,9 +299,14 @@ template void conv2d_forward(Cuda, const Conv2dGeometry&, const float*, const fl
                              Activation, float*);
 template void conv2d_forward(Cuda, const Conv2dGeometry&, const double*, const double*,
                              const double*, Activation, double*);
+template void conv2d_forward(Cuda, const Conv2dGeometry&, const BFloat16*, const BFloat16*,
+                             const BFloat16*, Activation, BFloat16*);
 template void conv2d_backward(Cuda, const Conv2dGeometry&, const float*, const float*, const float*,
                               const float*, Activation, float*, float*, float*);
 template void conv2d_backward(Cuda, const Conv2dGeometry&, const double*, const double*,
                               const double*, const double*, Activation, double*, double*, double*);
+template void conv2d_backward(Cuda, const Conv2dGeometry&, const BFloat16*, const BFloat16*,
+                              const BFloat16*, const BFloat16*, Activation, BFloat16*, BFloat16*,
+                              BFloat16*);
 
 }  // namespace drape::kernels

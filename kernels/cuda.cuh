@@ -10,6 +10,7 @@
 #include <string>
 
 #include "kernels/backend.h"
+#include "kernels/bfloat16.h"
 #include "kernels/memory.h"
 
 #if defined(__CUDACC__)

@@ -2,8 +2,8 @@
 // and never written out. Backward in deform_conv2d_points.cu and deform_conv2d_weight.cu.
 #include "kernels/deform_conv2d.h"
 
+#include "kernels/column_sums.cuh"
 #include "kernels/deform_backward.cuh"
-#include "kernels/epilogue.cuh"
 #include "kernels/relu.h"
 
 namespace drape::kernels {
@@ -113,5 +113,10 @@ template void deform_conv2d_backward(Cuda, const DeformConv2dGeometry&,
                                      const DeformConv2dInputs<double>&, const double*,
                                      const double*, Activation,
                                      const DeformConv2dGradients<double>&);
+
+template void deform_conv2d_backward(Cuda, const DeformConv2dGeometry&,
+                                     const DeformConv2dInputs<BFloat16>&, const BFloat16*,
+                                     const BFloat16*, Activation,
+                                     const DeformConv2dGradients<BFloat16>&);
 
 }  // namespace drape::kernels

@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "kernels/cuda.cuh"
+#include "kernels/vendor_library.cuh"
 
 namespace drape {
 namespace {
@@ -32,7 +33,7 @@ std::string look_for_device() {
   cudaFuncAttributes attributes{};
   const cudaError_t loaded =
       cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(probe));
-  if (loaded == cudaSuccess) return "";
+  if (loaded == cudaSuccess) return kernels::vendor_library_problem();
   int major = 0, minor = 0;
   cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0);
   cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0);

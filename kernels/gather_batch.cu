@@ -13,17 +13,20 @@ __global__ void gather_batch_kernel(GatherBatch<T> g) {
   const std::int64_t n = blockIdx.x, i = g.indices[n];
   const bool mixed = g.partners != nullptr;
   const std::int64_t j = mixed ? g.partners[n] : i;
-  const T own = static_cast<T>(g.lambda), other = static_cast<T>(1.0 - g.lambda);
+  using A = Accumulator<T>;
+  const A own = static_cast<A>(g.lambda), other = static_cast<A>(1.0 - g.lambda);
   const std::uint8_t *image = g.images + i * g.pixels, *partner = g.images + j * g.pixels;
-  T *x = g.x + n * g.pixels, *targets = g.targets + n * g.classes;
+  T* x = g.x + n * g.pixels;
+  A* targets = g.targets + n * g.classes;
   for (std::int64_t p = threadIdx.x; p < g.pixels; p += kThreads) {
-    const T pixel = static_cast<T>(image[p]);
-    x[p] = (mixed ? own * pixel + other * static_cast<T>(partner[p]) : pixel) / T(kWhite);
+    const A pixel = static_cast<A>(image[p]);
+    const A blend = mixed ? own * pixel + other * static_cast<A>(partner[p]) : pixel;
+    x[p] = static_cast<T>(blend / A(kWhite));
   }
   const std::int64_t label = g.labels[i], partner_label = g.labels[j];
   for (std::int64_t k = threadIdx.x; k < g.classes; k += kThreads) {
-    const T of_partner = mixed && k == partner_label ? other : T(0);
-    targets[k] = (k != label ? T(0) : mixed ? own : T(1)) + of_partner;
+    const A of_partner = mixed && k == partner_label ? other : A(0);
+    targets[k] = (k != label ? A(0) : mixed ? own : A(1)) + of_partner;
   }
   if (threadIdx.x == 0) g.batch_labels[n] = g.labels[i];
 }
@@ -39,5 +42,6 @@ void gather_batch(Cuda cuda, const GatherBatch<T>& g) {
 
 template void gather_batch(Cuda, const GatherBatch<float>&);
 template void gather_batch(Cuda, const GatherBatch<double>&);
+template void gather_batch(Cuda, const GatherBatch<BFloat16>&);
 
 }  // namespace drape::kernels

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/backend.h"
+#include "kernels/bfloat16.h"
 
 namespace drape::kernels {
 
@@ -20,7 +21,7 @@ struct GatherBatch {
   const std::int32_t* partners;         // [N], j; null: not mixed
   double lambda;                        // the share of i
   T* x;                                 // [N, pixels], pixel / 255, mixed
-  T* targets;                           // [N, classes], one-hot, mixed
+  Accumulator<T>* targets;              // [N, classes], one-hot, mixed
   std::uint8_t* batch_labels;           // [N], of i
 };
 

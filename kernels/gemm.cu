@@ -6,6 +6,7 @@
 
 #include "kernels/cuda.cuh"
 #include "kernels/gemm.h"
+#include "kernels/vendor_library.cuh"
 
 namespace drape::kernels {
 namespace {
@@ -14,14 +15,18 @@ constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
 
 void check(cublasStatus_t status, const char* call) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  throw Error(std::string("gemm: expected ") + call + " to succeed, got cuBLAS status " +
-              std::to_string(static_cast<int>(status)));
+  throw Error(std::string("gemm: expected ") + call + " to succeed, got " +
+              DRAPE_VENDOR_FUNCTION(cublas(), cublasLtGetStatusString)(status));
 }
+
+// Calls a function of cuBLASLt. Error unless it succeeds.
+#define DRAPE_CUBLAS(function, ...) \
+  check(DRAPE_VENDOR_FUNCTION(cublas(), function)(__VA_ARGS__), #function)
 
 cublasLtHandle_t handle() {
   static const cublasLtHandle_t instance = [] {
     cublasLtHandle_t created = nullptr;
-    check(cublasLtCreate(&created), "cublasLtCreate");
+    DRAPE_CUBLAS(cublasLtCreate, &created);
     return created;
   }();
   return instance;
@@ -31,11 +36,10 @@ cublasLtHandle_t handle() {
 class Layout {
  public:
   Layout(cudaDataType_t type, std::int64_t rows, std::int64_t columns, std::int64_t stride) {
-    check(cublasLtMatrixLayoutCreate(&layout_, type, static_cast<std::uint64_t>(columns),
-                                     static_cast<std::uint64_t>(rows), stride),
-          "cublasLtMatrixLayoutCreate");
+    DRAPE_CUBLAS(cublasLtMatrixLayoutCreate, &layout_, type, static_cast<std::uint64_t>(columns),
+                 static_cast<std::uint64_t>(rows), stride);
   }
-  ~Layout() { cublasLtMatrixLayoutDestroy(layout_); }
+  ~Layout() { DRAPE_VENDOR_FUNCTION(cublas(), cublasLtMatrixLayoutDestroy)(layout_); }
   Layout(const Layout&) = delete;
   Layout& operator=(const Layout&) = delete;
   operator cublasLtMatrixLayout_t() const { return layout_; }
@@ -47,18 +51,17 @@ class Layout {
 // How two matrices are multiplied.
 class Product {
  public:
-  Product(cublasComputeType_t compute, cudaDataType_t type) {
-    check(cublasLtMatmulDescCreate(&product_, compute, type), "cublasLtMatmulDescCreate");
+  Product(cublasComputeType_t compute, cudaDataType_t scale) {
+    DRAPE_CUBLAS(cublasLtMatmulDescCreate, &product_, compute, scale);
   }
-  ~Product() { cublasLtMatmulDescDestroy(product_); }
+  ~Product() { DRAPE_VENDOR_FUNCTION(cublas(), cublasLtMatmulDescDestroy)(product_); }
   Product(const Product&) = delete;
   Product& operator=(const Product&) = delete;
   operator cublasLtMatmulDesc_t() const { return product_; }
 
   template <class Value>
   void set(cublasLtMatmulDescAttributes_t attribute, const Value& value) {
-    check(cublasLtMatmulDescSetAttribute(product_, attribute, &value, sizeof(value)),
-          "cublasLtMatmulDescSetAttribute");
+    DRAPE_CUBLAS(cublasLtMatmulDescSetAttribute, product_, attribute, &value, sizeof(value));
   }
 
  private:
@@ -68,6 +71,24 @@ class Product {
 // What decides which algorithm is fastest.
 using Key = std::array<std::int64_t, 11>;
 
+// Asks for algorithms that need no more workspace than ours.
+class Preference {
+ public:
+  Preference() {
+    DRAPE_CUBLAS(cublasLtMatmulPreferenceCreate, &preference_);
+    DRAPE_CUBLAS(cublasLtMatmulPreferenceSetAttribute, preference_,
+                 CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &kWorkspaceBytes,
+                 sizeof(kWorkspaceBytes));
+  }
+  ~Preference() { DRAPE_VENDOR_FUNCTION(cublas(), cublasLtMatmulPreferenceDestroy)(preference_); }
+  Preference(const Preference&) = delete;
+  Preference& operator=(const Preference&) = delete;
+  operator cublasLtMatmulPreference_t() const { return preference_; }
+
+ private:
+  cublasLtMatmulPreference_t preference_ = nullptr;
+};
+
 // The algorithm that the library proposes first for such a product; asked once for each.
 cublasLtMatmulAlgo_t algorithm_for(const Key& key, const Product& product, const Layout& a,
                                    const Layout& b, const Layout& c) {
@@ -75,18 +96,11 @@ cublasLtMatmulAlgo_t algorithm_for(const Key& key, const Product& product, const
   static std::map<Key, cublasLtMatmulAlgo_t> known;
   const std::lock_guard lock(mutex);
   if (const auto found = known.find(key); found != known.end()) return found->second;
-  cublasLtMatmulPreference_t preference = nullptr;
-  check(cublasLtMatmulPreferenceCreate(&preference), "cublasLtMatmulPreferenceCreate");
-  const std::size_t most = kWorkspaceBytes;
-  cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &most,
-                                       sizeof(most));
   cublasLtMatmulHeuristicResult_t result{};
   int count = 0;
-  const cublasStatus_t status =
-      cublasLtMatmulAlgoGetHeuristic(handle(), product, a, b, c, c, preference, 1, &result, &count);
-  cublasLtMatmulPreferenceDestroy(preference);
-  check(count == 0 && status == CUBLAS_STATUS_SUCCESS ? CUBLAS_STATUS_NOT_SUPPORTED : status,
-        "cublasLtMatmulAlgoGetHeuristic");
+  DRAPE_CUBLAS(cublasLtMatmulAlgoGetHeuristic, handle(), product, a, b, c, c, Preference(), 1,
+               &result, &count);
+  if (count == 0) check(CUBLAS_STATUS_NOT_SUPPORTED, "cublasLtMatmulAlgoGetHeuristic");
   return known.emplace(key, result.algo).first->second;
 }
 
@@ -94,10 +108,13 @@ template <class T>
 constexpr cudaDataType_t kType = CUDA_R_32F;
 template <>
 constexpr cudaDataType_t kType<double> = CUDA_R_64F;
+template <>
+constexpr cudaDataType_t kType<BFloat16> = CUDA_R_16BF;
 
 cublasComputeType_t compute_type(Cuda cuda, cudaDataType_t type) {
   if (type == CUDA_R_64F) return CUBLAS_COMPUTE_64F;
-  return cuda.math == Math::tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+  const bool tf32 = type == CUDA_R_32F && cuda.math == Math::tf32;
+  return tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
 }
 
 }  // namespace
@@ -109,7 +126,7 @@ void gemm(Cuda cuda, std::int64_t M, std::int64_t N, std::int64_t K, MatrixView<
   const cublasComputeType_t compute = compute_type(cuda, type);
   const bool a_plain = a.use == Use::plain, b_plain = b.use == Use::plain;
   // c = a b in rows is c^T = b^T a^T in columns: b comes first.
-  Product product(compute, type);
+  Product product(compute, kType<Accumulator<T>>);
   product.set(CUBLASLT_MATMUL_DESC_TRANSA, b_plain ? CUBLAS_OP_N : CUBLAS_OP_T);
   product.set(CUBLASLT_MATMUL_DESC_TRANSB, a_plain ? CUBLAS_OP_N : CUBLAS_OP_T);
   if (bias != nullptr) {
@@ -123,15 +140,16 @@ void gemm(Cuda cuda, std::int64_t M, std::int64_t N, std::int64_t K, MatrixView<
                 b.stride, c_stride, compute, bias != nullptr, type};
   const cublasLtMatmulAlgo_t algorithm = algorithm_for(key, product, first, second, result);
   const DeviceBuffer<char> workspace(cuda, kWorkspaceBytes);
-  const T alpha(1), beta(output == Output::add ? 1 : 0);
-  check(cublasLtMatmul(handle(), product, &alpha, b.data, first, a.data, second, &beta, c, result,
-                       c, result, &algorithm, workspace.data(), kWorkspaceBytes, cuda.stream),
-        "cublasLtMatmul");
+  const Accumulator<T> alpha(1), beta(output == Output::add ? 1 : 0);
+  DRAPE_CUBLAS(cublasLtMatmul, handle(), product, &alpha, b.data, first, a.data, second, &beta, c,
+               result, c, result, &algorithm, workspace.data(), kWorkspaceBytes, cuda.stream);
 }
 
 template void gemm(Cuda, std::int64_t, std::int64_t, std::int64_t, MatrixView<float>,
                    MatrixView<float>, const float*, Output, float*, std::int64_t);
 template void gemm(Cuda, std::int64_t, std::int64_t, std::int64_t, MatrixView<double>,
                    MatrixView<double>, const double*, Output, double*, std::int64_t);
+template void gemm(Cuda, std::int64_t, std::int64_t, std::int64_t, MatrixView<BFloat16>,
+                   MatrixView<BFloat16>, const BFloat16*, Output, BFloat16*, std::int64_t);
 
 }  // namespace drape::kernels

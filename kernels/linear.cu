@@ -36,9 +36,14 @@ template void linear_forward(Cuda, LinearGeometry, const float*, const float*, c
                              Activation, float*);
 template void linear_forward(Cuda, LinearGeometry, const double*, const double*, const double*,
                              Activation, double*);
+template void linear_forward(Cuda, LinearGeometry, const BFloat16*, const BFloat16*,
+                             const BFloat16*, Activation, BFloat16*);
 template void linear_backward(Cuda, LinearGeometry, const float*, const float*, const float*,
                               const float*, Activation, float*, float*, float*);
 template void linear_backward(Cuda, LinearGeometry, const double*, const double*, const double*,
                               const double*, Activation, double*, double*, double*);
+template void linear_backward(Cuda, LinearGeometry, const BFloat16*, const BFloat16*,
+                              const BFloat16*, const BFloat16*, Activation, BFloat16*, BFloat16*,
+                              BFloat16*);
 
 }  // namespace drape::kernels

@@ -145,5 +145,7 @@ template std::int64_t count_correct(Cuda, const float*, const std::uint8_t*, std
                                     std::int64_t);
 template std::int64_t count_correct(Cuda, const double*, const std::uint8_t*, std::int64_t,
                                     std::int64_t);
+template std::int64_t count_correct(Cuda, const BFloat16*, const std::uint8_t*, std::int64_t,
+                                    std::int64_t);
 
 }  // namespace drape::kernels

@@ -18,7 +18,9 @@ void relu_backward(Cuda cuda, const T* y, const T* dy, T* dx, std::int64_t size)
 
 template void relu_forward(Cuda, const float*, float*, std::int64_t);
 template void relu_forward(Cuda, const double*, double*, std::int64_t);
+template void relu_forward(Cuda, const BFloat16*, BFloat16*, std::int64_t);
 template void relu_backward(Cuda, const float*, const float*, float*, std::int64_t);
 template void relu_backward(Cuda, const double*, const double*, double*, std::int64_t);
+template void relu_backward(Cuda, const BFloat16*, const BFloat16*, BFloat16*, std::int64_t);
 
 }  // namespace drape::kernels

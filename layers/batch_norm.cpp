@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/batch_norm.h"
+#include "layers/cast.h"
 #include "layers/dropout.h"
 
 namespace drape {
@@ -41,12 +42,13 @@ struct Fused {
 
   template <class T>
   kernels::BatchNorm<T> kernel() const {
+    using Kept = Accumulator<T>;
     return {rows,
             channels,
-            mean.data<T>(),
-            variance.data<T>(),
-            gamma.data<T>(),
-            beta.data<T>(),
+            mean.data<Kept>(),
+            variance.data<Kept>(),
+            gamma.data<Kept>(),
+            beta.data<Kept>(),
             options.epsilon,
             options.activation,
             dropout};
@@ -59,7 +61,8 @@ Grads gradients(const Fused& norm, kernels::Statistics statistics, const Tensor&
   Tensor dgamma = Tensor::like(norm.gamma), dbeta = Tensor::like(norm.beta);
   dispatch(x, [&]<class T>(auto tag, T) {
     kernels::batch_norm_backward(tag, norm.kernel<T>(), statistics, x.data<T>(), dy.data<T>(),
-                                 dx.data<T>(), dgamma.data<T>(), dbeta.data<T>());
+                                 dx.data<T>(), dgamma.data<Accumulator<T>>(),
+                                 dbeta.data<Accumulator<T>>());
   });
   return {dx, dgamma, dbeta};
 }
@@ -71,7 +74,10 @@ Tensor batch_norm(const Tensor& x, BatchNormState state, Mode mode, const BatchN
   check_options(options);
   check_state(state);
   check_shape(x.shape(), state.gamma.size());
-  check_together("batch_norm", x, {state.gamma, state.beta, state.running_mean, state.running_var});
+  state.gamma = cast(state.gamma, accumulator(x.dtype()));
+  state.beta = cast(state.beta, accumulator(x.dtype()));
+  check_together("batch_norm", x, {},
+                 {state.gamma, state.beta, state.running_mean, state.running_var});
   const std::int64_t channels = state.gamma.size(), rows = x.size() / channels;
   const bool train = mode == Mode::train;
   DRAPE_CHECK(!train || rows >= 2, "batch_norm: expected more than one value a channel, got x {}",
@@ -88,11 +94,12 @@ Tensor batch_norm(const Tensor& x, BatchNormState state, Mode mode, const BatchN
   Tensor y = Tensor::like(x);
   dispatch(x, [&]<class T>(auto tag, T) {
     if (train) {
+      using Kept = Accumulator<T>;
       Tensor mean = norm.mean, variance = norm.variance;
-      const kernels::RunningStatistics<T> running{state.running_mean.data<T>(),
-                                                  state.running_var.data<T>(), options.momentum};
-      kernels::batch_norm_statistics(tag, x.data<T>(), rows, channels, mean.data<T>(),
-                                     variance.data<T>(), running);
+      const kernels::RunningStatistics<T> running{state.running_mean.data<Kept>(),
+                                                  state.running_var.data<Kept>(), options.momentum};
+      kernels::batch_norm_statistics(tag, x.data<T>(), rows, channels, mean.data<Kept>(),
+                                     variance.data<Kept>(), running);
     }
     kernels::batch_norm_forward(tag, norm.kernel<T>(), x.data<T>(), y.data<T>());
   });

@@ -1,5 +1,7 @@
 #include "layers/deform_conv2d.h"
 
+#include "layers/cast.h"
+
 namespace drape {
 namespace {
 
@@ -28,19 +30,26 @@ void check_shape(const char* what, const Tensor& tensor, const Shape& expected) 
               what, expected.to_string(), tensor.shape().to_string());
 }
 
+// Positions in bf16 would be off by pixels.
+Tensor in_f32_at_least(const Tensor& tensor) {
+  return !tensor.empty() && tensor.dtype() == DType::bf16 ? cast(tensor, DType::f32) : tensor;
+}
+
 }  // namespace
 
-Tensor deform_conv2d(const Tensor& x, const Tensor& offset, const Tensor& mask, const Tensor& w,
-                     const Tensor& b, const DeformConv2dOptions& options) {
+Tensor deform_conv2d(const Tensor& x, const Tensor& given_offset, const Tensor& given_mask,
+                     const Tensor& w, const Tensor& b, const DeformConv2dOptions& options) {
   const auto geometry = deform_geometry(x.shape(), w.shape(), options);
   const Conv2dGeometry& g = geometry.conv;
-  DRAPE_CHECK(!offset.empty(), "deform_conv2d: expected an offset, got an empty tensor");
+  DRAPE_CHECK(!given_offset.empty(), "deform_conv2d: expected an offset, got an empty tensor");
+  const Tensor offset = in_f32_at_least(given_offset), mask = in_f32_at_least(given_mask);
   check_shape("offset", offset, {g.N, g.P, g.Q, 2 * geometry.points()});
   check_shape("mask", mask, {g.N, g.P, g.Q, geometry.points()});
   check_shape("bias", b, {g.K});
-  check_together("deform_conv2d", x, {offset, mask, w, b});
+  check_together("deform_conv2d", x, {w, b}, {offset, mask});
   const auto inputs = [=]<class T>(T) {
-    return kernels::DeformConv2dInputs<T>{x.data<T>(), offset.data<T>(), mask.data<T>(),
+    using Kept = Accumulator<T>;
+    return kernels::DeformConv2dInputs<T>{x.data<T>(), offset.data<Kept>(), mask.data<Kept>(),
                                           w.data<T>(), b.data<T>()};
   };
   Tensor y = Tensor::like(x, {g.N, g.P, g.Q, g.K});
@@ -56,8 +65,9 @@ Tensor deform_conv2d(const Tensor& x, const Tensor& offset, const Tensor& mask, 
     dispatch(x, [&]<class T>(auto tag, T zero) {
       kernels::deform_conv2d_backward(
           tag, geometry, inputs(zero), y.data<T>(), dy.data<T>(), activation,
-          kernels::DeformConv2dGradients<T>{dx.data<T>(), d_offset.data<T>(), d_mask.data<T>(),
-                                            dw.data<T>(), db.data<T>()});
+          kernels::DeformConv2dGradients<T>{dx.data<T>(), d_offset.data<Accumulator<T>>(),
+                                            d_mask.data<Accumulator<T>>(), dw.data<T>(),
+                                            db.data<T>()});
     });
     return Grads{dx, d_offset, d_mask, dw, db};
   });

@@ -1,6 +1,9 @@
 #include "layers/losses.h"
 
+#include <concepts>
+
 #include "kernels/losses.h"
+#include "layers/cast.h"
 
 namespace drape {
 namespace {
@@ -14,18 +17,22 @@ void check(const char* op, const Tensor& logits, const Tensor& targets) {
   DRAPE_CHECK(!targets.tracked(), "{}: expected targets without history, got tracked ones", op);
 }
 
-// Calls kernel(tag, Loss<T>) and records its gradient.
+// Checks, calls kernel(tag, Loss<T>) and records its gradient. bf16 is cast to f32 first.
 template <class Kernel>
-Tensor recorded_loss(const Tensor& logits, const Tensor& targets, Kernel&& kernel) {
+Tensor recorded_loss(const char* op, const Tensor& given_logits, const Tensor& given_targets,
+                     Kernel&& kernel) {
+  const Tensor logits = cast(given_logits, accumulator(given_logits.dtype()));
+  const Tensor targets = cast(given_targets, accumulator(given_targets.dtype()));
+  check(op, logits, targets);
   Tensor loss = Tensor::like(logits, Shape());
   Tensor dlogits = logits.tracked() ? Tensor::like(logits) : Tensor();
-  dispatch(logits, [&]<class T>(auto tag, T) {
+  dispatch(logits, [&]<std::floating_point T>(auto tag, T) {
     kernel(tag, kernels::Loss<T>{logits.shape()[0], logits.shape()[1], logits.data<T>(),
                                  targets.data<T>(), loss.data<T>(), dlogits.data<T>()});
   });
   return record(loss, {logits}, [dlogits](const Tensor& dy) -> Grads {
     Tensor dx = Tensor::like(dlogits);
-    dispatch(dx, [&]<class T>(auto tag, T) {
+    dispatch(dx, [&]<std::floating_point T>(auto tag, T) {
       kernels::scale(tag, dlogits.data<T>(), dy.data<T>(), dx.data<T>(), dx.size());
     });
     return {dx};
@@ -35,15 +42,13 @@ Tensor recorded_loss(const Tensor& logits, const Tensor& targets, Kernel&& kerne
 }  // namespace
 
 Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& targets) {
-  check("softmax_cross_entropy", logits, targets);
-  return recorded_loss(logits, targets, [](auto tag, const auto& loss) {
+  return recorded_loss("softmax_cross_entropy", logits, targets, [](auto tag, const auto& loss) {
     kernels::softmax_cross_entropy(tag, loss);
   });
 }
 
 Tensor bce_with_logits(const Tensor& logits, const Tensor& targets) {
-  check("bce_with_logits", logits, targets);
-  return recorded_loss(logits, targets,
+  return recorded_loss("bce_with_logits", logits, targets,
                        [](auto tag, const auto& loss) { kernels::bce_with_logits(tag, loss); });
 }
 

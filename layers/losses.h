@@ -6,7 +6,7 @@
 namespace drape {
 
 /// The mean over rows of -sum_k targets[k] log softmax(logits)[k]; a scalar, shape []. Targets are
-/// probabilities and have no gradient: an Error if they are tracked.
+/// probabilities and have no gradient: an Error if they are tracked. Of bf16, computed in f32.
 ///   logits, targets [N,K]
 Tensor softmax_cross_entropy(const Tensor& logits, const Tensor& targets);
 

@@ -35,7 +35,7 @@ void Module::to(Device device) {
 
 void Module::to(DType dtype) {
   visit([&](std::string_view, Role role, Tensor& tensor) {
-    tensor = tensor.to(dtype);
+    tensor = tensor.to(role == Role::buffer ? accumulator(dtype) : dtype);
     if (role == Role::parameter) tensor.track();
   });
 }

@@ -67,7 +67,8 @@ class Module {
   std::vector<Tensor> parameters();
   /// Number of trained values.
   std::int64_t parameter_count();
-  /// Moves or converts the whole state; gradients collected so far are dropped.
+  /// Moves or converts the whole state; gradients collected so far are dropped. Of a conversion to
+  /// bf16 buffers, which are statistics, stay in f32.
   void to(Device device);
   void to(DType dtype);
 

@@ -1,6 +1,7 @@
 #include "optim/adam.h"
 
 #include <cmath>
+#include <concepts>
 
 namespace drape {
 
@@ -23,7 +24,7 @@ void Adam::step(double learning_rate) {
   DRAPE_CHECK(learning_rate >= 0.0 && std::isfinite(learning_rate),
               "adam: expected a learning rate >= 0, got {}", learning_rate);
   double* steps = steps_.data<double>();
-  dispatch(parameters_.front(), [&]<class T>(auto tag, T) {
+  dispatch(parameters_.front(), [&]<std::floating_point T>(auto tag, T) {
     std::vector<kernels::AdamTensor<T>> tensors;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       const Tensor& g = parameters_[i].grad();

@@ -1,6 +1,7 @@
 #include "optim/sgd.h"
 
 #include <cmath>
+#include <concepts>
 
 namespace drape {
 
@@ -18,7 +19,7 @@ Sgd::Sgd(std::vector<Tensor> parameters, const SgdOptions& options)
 void Sgd::step(double learning_rate) {
   DRAPE_CHECK(learning_rate >= 0.0 && std::isfinite(learning_rate),
               "sgd: expected a learning rate >= 0, got {}", learning_rate);
-  dispatch(parameters_.front(), [&]<class T>(auto tag, T) {
+  dispatch(parameters_.front(), [&]<std::floating_point T>(auto tag, T) {
     std::vector<kernels::SgdTensor<T>> tensors;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       const Tensor& g = parameters_[i].grad();

@@ -50,6 +50,8 @@ inline bool same_bits(const Tensor& a, const Tensor& b) {
       return equal(float{});
     case DType::f64:
       return equal(double{});
+    case DType::bf16:
+      return equal(BFloat16{});
     case DType::u8:
       return equal(std::uint8_t{});
     case DType::i32:

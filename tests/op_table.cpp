@@ -4,6 +4,7 @@
 #include "layers/add.h"
 #include "layers/avg_pool2d.h"
 #include "layers/batch_norm.h"
+#include "layers/cast.h"
 #include "layers/conv2d.h"
 #include "layers/deform_conv2d.h"
 #include "layers/dropout.h"
@@ -34,7 +35,7 @@ Tensor targets_for(const Tensor& logits) {
     for (std::size_t k = 0; k < classes; ++k) sum += t[row + k];
     for (std::size_t k = 0; k < classes; ++k) t[row + k] /= sum;
   }
-  return Tensor::from(logits.shape(), t).to(logits.dtype()).to(logits.device());
+  return Tensor::from(logits.shape(), t).to(accumulator(logits.dtype())).to(logits.device());
 }
 
 Function pooled(Tensor (*pool)(const Tensor&, const Pool2dOptions&), const Pool2dOptions& options) {
@@ -63,11 +64,10 @@ RealSize deform_conv2d_size(std::int64_t N, std::int64_t C, std::int64_t K, std:
 // Fresh running statistics on each call: train mode changes them.
 Function normalized(Mode mode, const BatchNormOptions& options = {}) {
   return [=](Inputs in) {
-    const Shape& channels = in[1].shape();
-    return batch_norm(in[0],
-                      {in[1], in[2], Tensor::full(channels, 0.25, in[0].dtype(), in[0].device()),
-                       Tensor::full(channels, 0.5, in[0].dtype(), in[0].device())},
-                      mode, options, kStream);
+    const auto running = [&](double value) {
+      return Tensor::full(in[1].shape(), value, accumulator(in[0].dtype()), in[0].device());
+    };
+    return batch_norm(in[0], {in[1], in[2], running(0.25), running(0.5)}, mode, options, kStream);
   };
 }
 
@@ -102,6 +102,9 @@ std::vector<Op> elementwise_rows() {
        [](Inputs in) { return add(in[0], in[1]); },
        elementwise_size({64, 14, 14, 64}, 2)},
       {"add a tensor to itself", {{{3, 5}}}, [](Inputs in) { return add(in[0], in[0]); }},
+      {"cast and back",
+       {{{3, 5}}},  // f64 stays: no difference quotient is right in less
+       [](Inputs in) { return cast(cast(in[0], DType::f64), in[0].dtype()); }},
       {"flatten", {{{2, 3, 1, 4}}}, [](Inputs in) { return flatten(in[0]); }},
       {"dropout",
        {{{3, 13}}},

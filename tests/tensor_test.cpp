@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/memory.h"
+#include "layers/relu.h"
 #include "tests/catch.h"
 #include "tests/compare.h"
 #include "tests/skip.h"
@@ -77,13 +78,16 @@ TEST_CASE("elements are read as what they are", "[tensor]") {
   CHECK(Tensor::full({1, 1}, 2.5, DType::f64).item() == 2.5);
 }
 
-TEST_CASE("f32 and f64 convert and others do not", "[tensor]") {
+TEST_CASE("f32, f64 and bf16 convert and others do not", "[tensor]") {
   const Tensor t = Tensor::from({3}, std::vector<double>{0.1, -2.0, 1e300});
   const std::vector<float> rounded = t.to(DType::f32).to_vector<float>();
   CHECK(rounded[0] == 0.1f);
   CHECK(rounded[1] == -2.0f);
   CHECK(std::isinf(rounded[2]));
   CHECK(t.to(DType::f32).to(DType::f64).to_vector<double>()[0] == static_cast<double>(0.1f));
+  CHECK(t.to(DType::bf16).to(DType::f64).to_vector<double>()[0] == 0x1.9ap-4);
+  CHECK(t.to(DType::bf16).to(DType::f32).to_vector<float>()[1] == -2.0f);
+  CHECK(Tensor::full({}, 2.5, DType::bf16).item() == 2.5);
   CHECK_THROWS_AS(t.to(DType::u8), Error);
   CHECK_THROWS_AS(Tensor::zeros({3}, DType::i32).to(DType::f32), Error);
 }
@@ -118,7 +122,14 @@ TEST_CASE("dispatch takes f32 and f64 and names others", "[tensor]") {
   dispatch(Tensor::zeros({1}, DType::f64), measure);
   CHECK(bytes == 8);
   CHECK_THROWS_WITH(dispatch(Tensor::zeros({1}, DType::u8), measure),
-                    "dispatch: expected elements of type f32 or f64, got u8");
+                    "dispatch: expected elements of type f32 or f64 on cpu, got u8");
+}
+
+TEST_CASE("the CPU converts bf16 and does not compute in it", "[tensor]") {
+  const Tensor t = Tensor::full({2}, 1.5, DType::bf16);
+  CHECK(name(t.dtype()) == "bf16");
+  CHECK(t.bytes() == 4);
+  CHECK_THROWS_WITH(relu(t), "dispatch: expected elements of type f32 or f64 on cpu, got bf16");
 }
 
 TEST_CASE("storages and bytes are given back with the last handle", "[tensor]") {

@@ -1,7 +1,15 @@
 // Every op on the device, a real or an emulated one, beside the CPU.
+#include <algorithm>
+
 #include "layers/add.h"
+#include "layers/avg_pool2d.h"
+#include "layers/batch_norm.h"
+#include "layers/cast.h"
+#include "layers/conv2d.h"
 #include "layers/linear.h"
 #include "layers/losses.h"
+#include "layers/relu.h"
+#include "optim/sgd.h"
 #include "tests/catch.h"
 #include "tests/compare.h"
 #include "tests/devices.h"
@@ -15,11 +23,20 @@ Op on_cuda(const Op& op) {
   return {op.name, op.inputs, on_device(Device::cuda, op.function)};
 }
 
-Differentiated run(const Op& op, DType dtype, std::int64_t times = 1) {
-  const std::vector<Tensor> inputs = draw_inputs(op, dtype, times);
-  const Tensor dy = noise(op.function(inputs).shape(), {.seed = 5, .id = 0}, dtype);
+// The gradients of some dy that every type can hold.
+Differentiated run(const Op& op, const std::vector<Tensor>& inputs) {
+  const Tensor y = op.function(inputs);
+  const Tensor dy = noise(y.shape(), {.seed = 5, .id = 0}, DType::bf16).to(y.dtype());
   return differentiate(op.function, inputs, dy);
 }
+
+Differentiated run(const Op& op, DType dtype, std::int64_t times = 1) {
+  return run(op, draw_inputs(op, dtype, times));
+}
+
+// A result in bf16 is rounded from a sum in f32, to 2^-8 of itself at most; where bias and
+// activation are a pass of their own, twice.
+constexpr double kBf16Tolerance = 0x2p-8;
 
 // y and gradients, relative to the largest element.
 std::string parity_error(const Differentiated& a, const Differentiated& b, double tolerance) {
@@ -53,6 +70,92 @@ TEST_CASE("every op on CUDA agrees with the CPU", "[cuda]") {
   }
 }
 
+TEST_CASE("every op in bf16 on CUDA is off by its rounding at most", "[cuda]") {
+  if (const std::string why = no_cuda(); !why.empty()) return skip(why);
+  for (const Op& op : op_table()) {
+    INFO(op.name);
+    const std::vector<Tensor> inputs = draw_inputs(op, DType::bf16);
+    std::vector<Tensor> same;
+    for (const Tensor& input : inputs) same.push_back(input.to(DType::f64));
+    const Differentiated rounded = run(on_cuda(op), inputs);
+    CHECK(parity_error(run(op, same), rounded, kBf16Tolerance) == "");
+    for (const Tensor& gradient : rounded.grads) CHECK(gradient.dtype() == DType::bf16);
+  }
+}
+
+TEST_CASE("the check of bf16 catches a result that is rounded more often", "[cuda]") {
+  const auto error = [](double y) {
+    const auto scalar = [](double value) { return Tensor::full({}, value, DType::f64); };
+    return parity_error({scalar(1.0), {}}, {scalar(y), {}}, kBf16Tolerance);
+  };
+  CHECK(error(1.0 + 0x2p-8) == "");
+  CHECK(error(1.0 + 0x3p-8) != "");
+}
+
+TEST_CASE("sums of bf16 are taken in f32", "[cuda]") {  // in bf16, 256 + 1 is 256
+  if (const std::string why = no_cuda(); !why.empty()) return skip(why);
+  const auto all_ones = [](const Function& f, std::initializer_list<Shape> shapes) {
+    std::vector<Tensor> inputs;
+    for (const Shape& shape : shapes) inputs.push_back(Tensor::full(shape, 1.0, DType::bf16));
+    const Function there = on_device(Device::cuda, f);
+    return differentiate(there, inputs, Tensor::full(there(inputs).shape(), 1.0, DType::bf16));
+  };
+  const Differentiated rows =
+      all_ones([](std::span<const Tensor> in) { return linear(in[0], in[1], in[2]); },
+               {{1000, 1}, {1, 1}, {1}});
+  CHECK(values(rows.grads[1]) == std::vector{1000.0});
+  CHECK(values(rows.grads[2]) == std::vector{1000.0});
+  const Differentiated mean =
+      all_ones([](std::span<const Tensor> in) { return avg_pool2d(in[0], {.window = 20}); },
+               {{1, 20, 20, 1}});
+  CHECK(values(mean.y) == std::vector{1.0});
+  const Differentiated depthwise = all_ones(  // by our own kernels
+      [](std::span<const Tensor> in) {
+        return conv2d(in[0], in[1], in[2], {.padding = 10, .groups = 2});
+      },
+      {{1, 20, 20, 2}, {2, 20, 20, 1}, {2}});
+  CHECK(largest(depthwise.y) == 400.0);  // 401 lies between 400 and 402
+  CHECK(largest(depthwise.grads[0]) == 400.0);
+  CHECK(largest(depthwise.grads[1]) == 400.0);
+}
+
+TEST_CASE("bf16 is refused where it would lose what has to be kept", "[cuda]") {
+  if (const std::string why = no_cuda(); !why.empty()) return skip(why);
+  const auto ones = [](const Shape& shape, DType dtype) {
+    return Tensor::full(shape, 1.0, dtype, Device::cuda);
+  };
+  const Tensor x = ones({2, 3}, DType::bf16), c = ones({3}, DType::bf16);
+  CHECK_THROWS_WITH(batch_norm(x, {c, c, c, c}, Mode::train),
+                    "batch_norm: expected all tensors in f32 on cuda, got one in bf16 on cuda");
+  CHECK_THROWS_WITH(linear(x, ones({1, 3}, DType::f32), {}),
+                    "linear: expected all tensors in bf16 on cuda, got one in f32 on cuda");
+  Tensor weight = ones({3}, DType::bf16);
+  weight.track();
+  backward(relu(weight), c);
+  Sgd optimizer({weight}, {});
+  CHECK_THROWS_WITH(optimizer.step(0.1),
+                    "dispatch: expected elements of type f32 or f64 on cuda, got bf16");
+}
+
+TEST_CASE("a layer in bf16 trains weights in f32", "[cuda]") {
+  if (const std::string why = no_cuda(); !why.empty()) return skip(why);
+  const Op op{
+      "linear of cast weights", {{{3, 5}}, {{4, 5}}, {{4}}}, [](std::span<const Tensor> in) {
+        const auto used = [&](std::size_t i) { return cast(in[i], DType::bf16); };
+        return softmax_cross_entropy(linear(used(0), used(1), used(2)),
+                                     Tensor::full({3, 4}, 0.25, DType::bf16, Device::cuda));
+      }};
+  const Op exact{op.name, op.inputs, [](std::span<const Tensor> in) {
+                   return softmax_cross_entropy(linear(in[0], in[1], in[2]),
+                                                Tensor::full({3, 4}, 0.25, DType::f64));
+                 }};
+  const Differentiated rounded = run(on_cuda(op), DType::f32);
+  CHECK(rounded.y.dtype() == DType::f32);
+  for (const Tensor& gradient : rounded.grads) CHECK(gradient.dtype() == DType::f32);
+  // Inputs and logits are rounded as well.
+  CHECK(parity_error(run(exact, DType::f64), rounded, 2.0 * kBf16Tolerance) == "");
+}
+
 TEST_CASE("tensors on different devices are refused", "[cuda]") {
   if (const std::string why = no_cuda(); !why.empty()) return skip(why);
   const Tensor cpu = Tensor::zeros({2, 4}), cuda = Tensor::zeros({2, 4}, DType::f32, Device::cuda);
@@ -78,11 +181,12 @@ TEST_CASE("every op on CUDA gives the same bits twice, and its storages back", "
     INFO(op.name);
     const std::int64_t before = live_storages();
     {
-      const Differentiated first = run(on_cuda(op), DType::f32, 16),
-                           second = run(on_cuda(op), DType::f32, 16);
-      CHECK(same_bits(first.y, second.y));
-      for (std::size_t i = 0; i < first.grads.size(); ++i)
-        CHECK(same_bits(first.grads[i], second.grads[i]));
+      for (const DType dtype : {DType::f32, DType::bf16}) {
+        const Differentiated first = run(on_cuda(op), dtype, 16),
+                             second = run(on_cuda(op), dtype, 16);
+        CHECK(same_bits(first.y, second.y));
+        CHECK(std::ranges::equal(first.grads, second.grads, same_bits));
+      }
     }
     CHECK(live_storages() == before);
   }

@@ -9,7 +9,9 @@
 #include "layers/dropout.h"
 #include "layers/flatten.h"
 #include "layers/linear.h"
+#include "layers/losses.h"
 #include "layers/max_pool2d.h"
+#include "optim/metrics.h"
 #include "optim/trainer.h"
 #include "tests/catch.h"
 #include "tests/compare.h"
@@ -65,7 +67,58 @@ void check_alike(const History& cpu, const History& cuda, double tolerance) {
   }
 }
 
+// A layer of every kind.
+Sequential bf16_network() {
+  Sequential model;
+  model.add("conv", Conv2d(1, 4, 3, {.stride = 4, .padding = 1}))
+      .add("deform", DeformConv2d(4, 4, 3, {.padding = 1}))
+      .add("norm", BatchNorm(4, {.activation = Activation::relu}))
+      .add("pool", MaxPool2d({.window = 2}))
+      .add("flatten", Flatten())
+      .add("linear", Linear(36, 10));
+  Generator random(7, Purpose::initialization);
+  model.initialize(random);
+  return model;
+}
+
+// The stored images and labels of a few examples.
+Examples few_examples(Device device) {
+  const DataSet data = synthetic_garments(3, kImages, 8);
+  return {Tensor::from(Shape{8, 28, 28, 1}, data.test.pixels).to(device),
+          Tensor::from(Shape{8}, data.test.labels).to(device),
+          {0, 1, 2, 3, 4, 5, 6, 7},
+          kClasses};
+}
+
 }  // namespace
+
+TEST_CASE("a model in bf16 does what it does in f64, and keeps its statistics in f32", "[cuda]") {
+  if (const std::string why = no_cuda(); !why.empty()) return skip(why);
+  Sequential exact = bf16_network(), rounded = bf16_network();
+  exact.to(DType::f64);
+  rounded.to(DType::bf16);
+  rounded.to(Device::cuda);
+  for (const NamedTensor& entry : rounded.state()) {
+    CHECK(entry.tensor.dtype() == (entry.role == Role::buffer ? DType::f32 : DType::bf16));
+  }
+  const Examples cpu = few_examples(Device::cpu), cuda = few_examples(Device::cuda);
+  const Mix mix{.lambda = 0.75, .order = {7, 6, 5, 4, 3, 2, 1, 0}};
+  const Batch a = gather_batch(cpu.images, cpu.labels, cpu.indices, kClasses, mix, DType::f64);
+  const Batch b = gather_batch(cuda.images, cuda.labels, cuda.indices, kClasses, mix, DType::bf16);
+  CHECK(difference(a.x, b.x) <= 0x1p-8);  // pixels of at most 1, rounded once
+  CHECK(b.x.dtype() == DType::bf16);
+  CHECK(difference(a.targets, b.targets) == 0.0);
+  CHECK(b.targets.dtype() == DType::f32);
+  Generator random(1, Purpose::dropout);
+  Pass pass = Pass::train(random);
+  const Tensor y = exact.forward(a.x, pass), z = rounded.forward(b.x, pass);
+  // Weights and five layers' results are rounded: seen is 1.2 times 2^-8.
+  CHECK(difference(y, z) <= 0x4p-8 * largest(y));
+  const double loss = softmax_cross_entropy(y, a.targets).item();
+  CHECK(softmax_cross_entropy(z, b.targets).item() == Approx(loss).epsilon(1e-3));
+  CHECK(evaluate(rounded, cuda, Loss::softmax_cross_entropy).loss ==
+        Approx(evaluate(exact, cpu, Loss::softmax_cross_entropy).loss).epsilon(1e-3));
+}
 
 TEST_CASE("training on CUDA goes as on the CPU", "[cuda]") {
   if (const std::string why = no_cuda(); !why.empty()) return skip(why);

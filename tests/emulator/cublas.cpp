@@ -4,9 +4,12 @@
 
 #include <cstdint>
 #include <cstring>
+#include <new>
 
+#include "kernels/bfloat16.h"
 #include "tests/emulator/device_memory.h"
 
+using namespace drape;
 using namespace drape::emulator;
 
 namespace {
@@ -14,6 +17,7 @@ namespace {
 constexpr std::uint64_t kAlgorithm = 7;
 
 struct Product {
+  cublasComputeType_t compute = CUBLAS_COMPUTE_32F;
   cublasOperation_t a = CUBLAS_OP_N, b = CUBLAS_OP_N;
   cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
   const void* bias = nullptr;
@@ -29,17 +33,42 @@ struct Layout {
 template <class T, class Opaque>
 T& content(Opaque* opaque) {
   static_assert(sizeof(T) <= sizeof(opaque->data));
-  return *reinterpret_cast<T*>(opaque->data);
+  return *std::launder(reinterpret_cast<T*>(opaque->data));
+}
+
+std::size_t size_of(cudaDataType type) {
+  return type == CUDA_R_64F   ? sizeof(double)
+         : type == CUDA_R_32F ? sizeof(float)
+                              : sizeof(BFloat16);
 }
 
 bool holds(const void* memory, const Layout& layout) {
-  const std::size_t size = layout.type == CUDA_R_64F ? sizeof(double) : sizeof(float);
-  return is_device_memory(memory, static_cast<std::size_t>(layout.elements()) * size);
+  return is_device_memory(memory,
+                          static_cast<std::size_t>(layout.elements()) * size_of(layout.type));
 }
 
+// Whether the library multiplies matrices of this type that way: bf16 sums in f32, not in TF32.
+bool fits_compute(const Product& product, cudaDataType type) {
+  switch (type) {
+    case CUDA_R_64F:
+      return product.compute == CUBLAS_COMPUTE_64F;
+    case CUDA_R_32F:
+      return product.compute == CUBLAS_COMPUTE_32F ||
+             product.compute == CUBLAS_COMPUTE_32F_FAST_TF32;
+    default:
+      return type == CUDA_R_16BF && product.compute == CUBLAS_COMPUTE_32F;
+  }
+}
+
+// Scales are of the type that is computed in, and every result is rounded once.
 template <class T>
-void multiply(const Product& product, T alpha, const T* a, const Layout& a_layout, const T* b,
-              const Layout& b_layout, T beta, T* d, const Layout& layout) {
+void multiply(const Product& product, const void* alpha, const void* left, const Layout& a_layout,
+              const void* right, const Layout& b_layout, const void* beta, void* out,
+              const Layout& layout) {
+  using A = Accumulator<T>;
+  const A scale = *static_cast<const A*>(alpha), kept = *static_cast<const A*>(beta);
+  const T *a = static_cast<const T*>(left), *b = static_cast<const T*>(right);
+  T* d = static_cast<T*>(out);
   const auto at = [](const T* m, const Layout& l, cublasOperation_t op, std::int64_t row,
                      std::int64_t column) {
     return static_cast<double>(op == CUBLAS_OP_N ? m[column * l.stride + row]
@@ -53,10 +82,10 @@ void multiply(const Product& product, T alpha, const T* a, const Layout& a_layou
       for (std::int64_t i = 0; i < inner; ++i) {
         sum += at(a, a_layout, product.a, row, i) * at(b, b_layout, product.b, i, column);
       }
-      T& out = d[column * layout.stride + row];
-      const T before = beta == T(0) ? T(0) : beta * out;
-      const bool biased = product.epilogue == CUBLASLT_EPILOGUE_BIAS;
-      out = alpha * static_cast<T>(sum) + before + (biased ? bias[row] : T(0));
+      T& element = d[column * layout.stride + row];
+      const A before = kept == A(0) ? A(0) : kept * element;
+      const A added = product.epilogue == CUBLASLT_EPILOGUE_BIAS ? A(bias[row]) : A(0);
+      element = static_cast<T>(scale * static_cast<A>(sum) + before + added);
     }
   }
 }
@@ -64,6 +93,10 @@ void multiply(const Product& product, T alpha, const T* a, const Layout& a_layou
 }  // namespace
 
 extern "C" {
+
+const char* cublasLtGetStatusString(cublasStatus_t) {
+  return "an error of the emulator's";
+}
 
 cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
   static int context;
@@ -76,8 +109,8 @@ cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDa
                                           std::int64_t stride) {
   if (stride < static_cast<std::int64_t>(rows)) return CUBLAS_STATUS_INVALID_VALUE;
   *layout = new cublasLtMatrixLayoutOpaque_t{};
-  content<Layout>(*layout) = {type, static_cast<std::int64_t>(rows),
-                              static_cast<std::int64_t>(columns), stride};
+  new ((*layout)->data)
+      Layout{type, static_cast<std::int64_t>(rows), static_cast<std::int64_t>(columns), stride};
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
@@ -87,10 +120,10 @@ cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
 
 cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* product, cublasComputeType_t compute,
                                         cudaDataType scale) {
-  const bool f64 = scale == CUDA_R_64F;
-  if ((compute == CUBLAS_COMPUTE_64F) != f64) return CUBLAS_STATUS_NOT_SUPPORTED;
+  const bool f64 = compute == CUBLAS_COMPUTE_64F;
+  if (scale != (f64 ? CUDA_R_64F : CUDA_R_32F)) return CUBLAS_STATUS_NOT_SUPPORTED;
   *product = new cublasLtMatmulDescOpaque_t{};
-  content<Product>(*product) = {};
+  new ((*product)->data) Product{.compute = compute};
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t product) {
@@ -163,20 +196,16 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t product_han
                     (a_plain ? al.columns : al.rows) == (b_plain ? bl.rows : bl.columns);
   const Layout bias{dl.type, dl.rows, 1, dl.rows};
   const bool biased = product.epilogue == CUBLASLT_EPILOGUE_BIAS;
-  if (!fits || c != d || c_handle != d_handle || algorithm->data[0] != kAlgorithm ||
+  const bool typed = al.type == dl.type && bl.type == dl.type && fits_compute(product, dl.type);
+  if (!fits || !typed || c != d || c_handle != d_handle || algorithm->data[0] != kAlgorithm ||
       !is_device_memory(workspace, bytes) || !holds(a, al) || !holds(b, bl) || !holds(d, dl) ||
       (biased && !holds(product.bias, bias)))
     return CUBLAS_STATUS_INVALID_VALUE;
   const DeviceMemoryAccess access;
-  if (dl.type == CUDA_R_64F) {
-    multiply(product, *static_cast<const double*>(alpha), static_cast<const double*>(a), al,
-             static_cast<const double*>(b), bl, *static_cast<const double*>(beta),
-             static_cast<double*>(d), dl);
-  } else {
-    multiply(product, *static_cast<const float*>(alpha), static_cast<const float*>(a), al,
-             static_cast<const float*>(b), bl, *static_cast<const float*>(beta),
-             static_cast<float*>(d), dl);
-  }
+  const auto run = dl.type == CUDA_R_64F   ? multiply<double>
+                   : dl.type == CUDA_R_32F ? multiply<float>
+                                           : multiply<BFloat16>;
+  run(product, alpha, a, al, b, bl, beta, d, dl);
   return CUBLAS_STATUS_SUCCESS;
 }
 

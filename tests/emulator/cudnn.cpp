@@ -2,6 +2,9 @@
 // so that descriptors, sizes and pointers are tested without a device.
 #include <cudnn.h>
 
+#include <vector>
+
+#include "kernels/bfloat16.h"
 #include "kernels/conv2d.h"
 #include "tests/emulator/device_memory.h"
 
@@ -10,14 +13,17 @@ using namespace drape::emulator;
 
 struct cudnnContext {};
 struct cudnnTensorStruct {
+  cudnnDataType_t type;
   int n, c, h, w;
 };
 struct cudnnFilterStruct {
+  cudnnDataType_t type;
   int k, c, h, w;
 };
 struct cudnnConvolutionStruct {
   Size2 padding, stride, dilation;
   int groups = 1;
+  cudnnMathType_t math = CUDNN_DEFAULT_MATH;
 };
 
 namespace {
@@ -41,8 +47,11 @@ Conv2dGeometry geometry_of(const cudnnTensorStruct& x, const cudnnFilterStruct& 
           .groups = c.groups};
 }
 
-// Whether the descriptors fit together.
-bool consistent(const Conv2dGeometry& g, const cudnnTensorStruct& y, const cudnnFilterStruct& w) {
+// Whether the descriptors fit together. Products of bf16 are those of tensor cores.
+bool consistent(const Conv2dGeometry& g, const cudnnTensorStruct& x, const cudnnTensorStruct& y,
+                const cudnnFilterStruct& w, const cudnnConvolutionStruct& c) {
+  if (x.type != y.type || x.type != w.type) return false;
+  if (x.type == CUDNN_DATA_BFLOAT16 && c.math != CUDNN_DEFAULT_MATH) return false;
   const auto size = [](std::int64_t input, std::int64_t window, std::int64_t stride,
                        std::int64_t padding, std::int64_t dilation) {
     return output_size("cudnn", input, window, stride, padding, dilation);
@@ -79,8 +88,33 @@ bool callable(int algorithm, const void* workspace, std::size_t bytes, const voi
   return algorithm == 1 && bytes == kWorkspaceBytes && is_device_memory(workspace, bytes) &&
          *static_cast<const float*>(alpha) == 1.0f && *static_cast<const float*>(beta) == 0.0f;
 }
-bool holds(const void* memory, std::int64_t elements) {
-  return is_device_memory(memory, static_cast<std::size_t>(elements) * sizeof(float));
+bool known(cudnnDataType_t type) {
+  return type == CUDNN_DATA_FLOAT || type == CUDNN_DATA_BFLOAT16;
+}
+bool holds(const void* memory, std::int64_t elements, cudnnDataType_t type) {
+  const std::size_t size = type == CUDNN_DATA_FLOAT ? sizeof(float) : sizeof(BFloat16);
+  return is_device_memory(memory, static_cast<std::size_t>(elements) * size);
+}
+
+// Device memory as floats, to compute in.
+std::vector<float> read(const void* memory, std::int64_t elements, cudnnDataType_t type) {
+  if (type == CUDNN_DATA_FLOAT) {
+    const auto* values = static_cast<const float*>(memory);
+    return {values, values + elements};
+  }
+  const auto* values = static_cast<const BFloat16*>(memory);
+  return {values, values + elements};
+}
+
+// Floats to device memory, where they are rounded once.
+void write(const std::vector<float>& values, cudnnDataType_t type, void* memory) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (type == CUDNN_DATA_FLOAT) {
+      static_cast<float*>(memory)[i] = values[i];
+    } else {
+      static_cast<BFloat16*>(memory)[i] = BFloat16(values[i]);
+    }
+  }
 }
 
 }  // namespace
@@ -110,8 +144,8 @@ cudnnStatus_t cudnnDestroyTensorDescriptor(cudnnTensorDescriptor_t descriptor) {
 cudnnStatus_t cudnnSetTensor4dDescriptor(cudnnTensorDescriptor_t descriptor,
                                          cudnnTensorFormat_t format, cudnnDataType_t type, int n,
                                          int c, int h, int w) {
-  if (format != CUDNN_TENSOR_NHWC || type != CUDNN_DATA_FLOAT) return CUDNN_STATUS_BAD_PARAM;
-  *descriptor = {n, c, h, w};
+  if (format != CUDNN_TENSOR_NHWC || !known(type)) return CUDNN_STATUS_BAD_PARAM;
+  *descriptor = {type, n, c, h, w};
   return CUDNN_STATUS_SUCCESS;
 }
 
@@ -125,8 +159,8 @@ cudnnStatus_t cudnnDestroyFilterDescriptor(cudnnFilterDescriptor_t descriptor) {
 }
 cudnnStatus_t cudnnSetFilter4dDescriptor(cudnnFilterDescriptor_t descriptor, cudnnDataType_t type,
                                          cudnnTensorFormat_t format, int k, int c, int h, int w) {
-  if (format != CUDNN_TENSOR_NHWC || type != CUDNN_DATA_FLOAT) return CUDNN_STATUS_BAD_PARAM;
-  *descriptor = {k, c, h, w};
+  if (format != CUDNN_TENSOR_NHWC || !known(type)) return CUDNN_STATUS_BAD_PARAM;
+  *descriptor = {type, k, c, h, w};
   return CUDNN_STATUS_SUCCESS;
 }
 
@@ -143,14 +177,16 @@ cudnnStatus_t cudnnSetConvolution2dDescriptor(cudnnConvolutionDescriptor_t descr
                                               int dilation_w, cudnnConvolutionMode_t mode,
                                               cudnnDataType_t compute) {
   if (mode != CUDNN_CROSS_CORRELATION || compute != CUDNN_DATA_FLOAT) return CUDNN_STATUS_BAD_PARAM;
-  *descriptor = {{pad_h, pad_w}, {stride_h, stride_w}, {dilation_h, dilation_w}, 1};
+  *descriptor = {{pad_h, pad_w}, {stride_h, stride_w}, {dilation_h, dilation_w}};
   return CUDNN_STATUS_SUCCESS;
 }
 cudnnStatus_t cudnnSetConvolutionGroupCount(cudnnConvolutionDescriptor_t descriptor, int groups) {
   descriptor->groups = groups;
   return CUDNN_STATUS_SUCCESS;
 }
-cudnnStatus_t cudnnSetConvolutionMathType(cudnnConvolutionDescriptor_t, cudnnMathType_t math) {
+cudnnStatus_t cudnnSetConvolutionMathType(cudnnConvolutionDescriptor_t descriptor,
+                                          cudnnMathType_t math) {
+  descriptor->math = math;
   return math == CUDNN_DEFAULT_MATH || math == CUDNN_FMA_MATH ? CUDNN_STATUS_SUCCESS
                                                               : CUDNN_STATUS_BAD_PARAM;
 }
@@ -184,13 +220,18 @@ cudnnStatus_t cudnnConvolutionForward(cudnnHandle_t, const void* alpha,
                                       std::size_t bytes, const void* beta,
                                       const cudnnTensorDescriptor_t y_shape, void* y) {
   const Conv2dGeometry g = geometry_of(*x_shape, *w_shape, *c, *y_shape);
-  if (!consistent(g, *y_shape, *w_shape) || !callable(algorithm, workspace, bytes, alpha, beta) ||
-      !holds(x, g.x_size()) || !holds(w, g.w_size()) || !holds(y, g.y_size()))
+  const cudnnDataType_t type = x_shape->type;
+  if (!consistent(g, *x_shape, *y_shape, *w_shape, *c) ||
+      !callable(algorithm, workspace, bytes, alpha, beta) || !holds(x, g.x_size(), type) ||
+      !holds(w, g.w_size(), type) || !holds(y, g.y_size(), type))
     return CUDNN_STATUS_BAD_PARAM;
   const DeviceMemoryAccess access;
-  kernels::conv2d_forward(Cpu{}, g, static_cast<const float*>(x), static_cast<const float*>(w),
-                          static_cast<const float*>(nullptr), Activation::none,
-                          static_cast<float*>(y));
+  const std::vector<float> image = read(x, g.x_size(), type), filter = read(w, g.w_size(), type);
+  std::vector<float> result(static_cast<std::size_t>(g.y_size()));
+  const float* const none = nullptr;
+  kernels::conv2d_forward(Cpu{}, g, image.data(), filter.data(), none, Activation::none,
+                          result.data());
+  write(result, type, y);
   return CUDNN_STATUS_SUCCESS;
 }
 
@@ -202,15 +243,19 @@ cudnnStatus_t cudnnConvolutionBackwardData(cudnnHandle_t, const void* alpha,
                                            std::size_t bytes, const void* beta,
                                            const cudnnTensorDescriptor_t dx_shape, void* dx) {
   const Conv2dGeometry g = geometry_of(*dx_shape, *w_shape, *c, *dy_shape);
-  if (!consistent(g, *dy_shape, *w_shape) || !callable(algorithm, workspace, bytes, alpha, beta) ||
-      !holds(dx, g.x_size()) || !holds(w, g.w_size()) || !holds(dy, g.y_size()))
+  const cudnnDataType_t type = dx_shape->type;
+  if (!consistent(g, *dx_shape, *dy_shape, *w_shape, *c) ||
+      !callable(algorithm, workspace, bytes, alpha, beta) || !holds(dx, g.x_size(), type) ||
+      !holds(w, g.w_size(), type) || !holds(dy, g.y_size(), type))
     return CUDNN_STATUS_BAD_PARAM;
   const DeviceMemoryAccess access;
-  const float* const none = nullptr;
-  // x is read for dw only.
-  kernels::conv2d_backward(Cpu{}, g, none, static_cast<const float*>(w), none,
-                           static_cast<const float*>(dy), Activation::none, static_cast<float*>(dx),
-                           static_cast<float*>(nullptr), static_cast<float*>(nullptr));
+  const std::vector<float> filter = read(w, g.w_size(), type), dz = read(dy, g.y_size(), type);
+  std::vector<float> result(static_cast<std::size_t>(g.x_size()));
+  const float* const none = nullptr;  // x is read for dw only
+  float* const unwanted = nullptr;
+  kernels::conv2d_backward(Cpu{}, g, none, filter.data(), none, dz.data(), Activation::none,
+                           result.data(), unwanted, unwanted);
+  write(result, type, dx);
   return CUDNN_STATUS_SUCCESS;
 }
 
@@ -222,15 +267,19 @@ cudnnStatus_t cudnnConvolutionBackwardFilter(cudnnHandle_t, const void* alpha,
                                              void* workspace, std::size_t bytes, const void* beta,
                                              const cudnnFilterDescriptor_t dw_shape, void* dw) {
   const Conv2dGeometry g = geometry_of(*x_shape, *dw_shape, *c, *dy_shape);
-  if (!consistent(g, *dy_shape, *dw_shape) || !callable(algorithm, workspace, bytes, alpha, beta) ||
-      !holds(x, g.x_size()) || !holds(dw, g.w_size()) || !holds(dy, g.y_size()))
+  const cudnnDataType_t type = x_shape->type;
+  if (!consistent(g, *x_shape, *dy_shape, *dw_shape, *c) ||
+      !callable(algorithm, workspace, bytes, alpha, beta) || !holds(x, g.x_size(), type) ||
+      !holds(dw, g.w_size(), type) || !holds(dy, g.y_size(), type))
     return CUDNN_STATUS_BAD_PARAM;
   const DeviceMemoryAccess access;
+  const std::vector<float> image = read(x, g.x_size(), type), dz = read(dy, g.y_size(), type);
+  std::vector<float> result(static_cast<std::size_t>(g.w_size()));
   const float* const none = nullptr;
-  kernels::conv2d_backward(Cpu{}, g, static_cast<const float*>(x), none, none,
-                           static_cast<const float*>(dy), Activation::none,
-                           static_cast<float*>(nullptr), static_cast<float*>(dw),
-                           static_cast<float*>(nullptr));
+  float* const unwanted = nullptr;
+  kernels::conv2d_backward(Cpu{}, g, image.data(), none, none, dz.data(), Activation::none,
+                           unwanted, result.data(), unwanted);
+  write(result, type, dw);
   return CUDNN_STATUS_SUCCESS;
 }
 
