@@ -15,8 +15,8 @@
 
 #if defined(__CUDACC__)
 #include <cuda_runtime.h>
-/// A variable of the block: DRAPE_SHARED(float, tile, [16][17]).
-#define DRAPE_SHARED(T, name, ...) __shared__ T name __VA_ARGS__
+/// A variable of the block, on 32-byte bounds: DRAPE_SHARED(float, tile, [16][17]).
+#define DRAPE_SHARED(T, name, ...) __shared__ __align__(32) T name __VA_ARGS__
 /// The shared memory that the launch asked for.
 #define DRAPE_DYNAMIC_SHARED(T, name)                                   \
   extern __shared__ __align__(16) unsigned char drape_dynamic_shared[]; \
@@ -46,9 +46,6 @@ struct LaunchSize {
   std::size_t shared_bytes = 0;  // dynamic
 };
 
-/// Notes that a kernel was launched: the emulator's build keeps the names, others do nothing.
-void note_launch(const char* name);
-
 /// Launches a kernel on the tag's stream. Error naming it if the device refuses.
 template <class... Parameters, class... Arguments>
 void launch(Cuda cuda, const char* name, const LaunchSize& size, void (*kernel)(Parameters...),
@@ -67,8 +64,8 @@ void launch(Cuda cuda, const char* name, const LaunchSize& size, void (*kernel)(
   config.stream = cuda.stream;
   check_cuda(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...), name);
 #else
-  static_cast<void>(cuda);
-  note_launch(name);
+  static_cast<void>(cuda), static_cast<void>(name);
+  emulator::note_launch(reinterpret_cast<const void*>(kernel));
   struct Call {
     void (*kernel)(Parameters...);
     std::tuple<Parameters...> arguments;

@@ -11,6 +11,7 @@
 
 #include "kernels/activation.h"
 #include "kernels/backend.h"
+#include "kernels/bfloat16.h"
 #include "kernels/geometry.h"
 
 namespace drape::kernels {
@@ -24,15 +25,20 @@ struct DeformConv2dGeometry {
   std::int64_t points() const { return offset_groups * taps(); }
 };
 
+/// Offsets and mask are never in less than f32.
 template <class T>
 struct DeformConv2dInputs {
-  const T *x, *offset, *mask, *w, *b;
+  const T* x;
+  const Accumulator<T>*offset, *mask;
+  const T *w, *b;
 };
 
 /// Where gradients go; null where one is not needed.
 template <class T>
 struct DeformConv2dGradients {
-  T *dx, *d_offset, *d_mask, *dw, *db;
+  T* dx;
+  Accumulator<T>*d_offset, *d_mask;
+  T *dw, *db;
 };
 
 /// f32: one sampling plan per pixel, offset group and tap, shared by all channels; tiles of sampled

@@ -10,7 +10,8 @@ namespace {
 
 std::atomic<Math> math = Math::f32;
 
-__global__ void probe_kernel() {}
+// Never launched.
+__global__ void probe() {}
 
 std::string look_for_device() {
   int count = 0;
@@ -31,7 +32,7 @@ std::string look_for_device() {
   if (status != cudaSuccess) return std::string("CUDA says: ") + cudaGetErrorString(status);
   cudaFuncAttributes attributes{};
   const cudaError_t loaded =
-      cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(probe_kernel));
+      cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(probe));
   if (loaded == cudaSuccess) return kernels::vendor_library_problem();
   int major = 0, minor = 0;
   cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0);

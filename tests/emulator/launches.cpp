@@ -1,21 +1,26 @@
-// Which kernels ran: one name a line in the file that DRAPE_LAUNCH_LOG names, each once a process.
+// Which kernels ran, for tests/tools/kernel_coverage.sh.
+#include <dlfcn.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <set>
-#include <string>
 
-#include "kernels/cuda.cuh"
+#include "tests/emulator/emulator.h"
 
-namespace drape::kernels {
+namespace drape::emulator {
 
-void note_launch(const char* name) {
-  static std::set<std::string> known;
+void note_launch(const void* kernel) {
+  static std::set<const void*> known;
   static const char* const path = std::getenv("DRAPE_LAUNCH_LOG");
-  if (path == nullptr || !known.insert(name).second) return;
+  if (path == nullptr || !known.insert(kernel).second) return;
+  Dl_info info{};
+  if (dladdr(kernel, &info) == 0) return;
   if (std::FILE* file = std::fopen(path, "a")) {
-    std::fprintf(file, "%s\n", name);
+    std::fprintf(file, "%016zx\n",
+                 static_cast<std::size_t>(static_cast<const char*>(kernel) -
+                                          static_cast<const char*>(info.dli_fbase)));
     std::fclose(file);
   }
 }
 
-}  // namespace drape::kernels
+}  // namespace drape::emulator
