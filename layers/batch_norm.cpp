@@ -74,8 +74,8 @@ Tensor batch_norm(const Tensor& x, BatchNormState state, Mode mode, const BatchN
   check_options(options);
   check_state(state);
   check_shape(x.shape(), state.gamma.size());
-  state.gamma = cast(state.gamma, accumulator(x.dtype()));
-  state.beta = cast(state.beta, accumulator(x.dtype()));
+  state.gamma = widened(state.gamma);
+  state.beta = widened(state.beta);
   check_together("batch_norm", x, {},
                  {state.gamma, state.beta, state.running_mean, state.running_var});
   const std::int64_t channels = state.gamma.size(), rows = x.size() / channels;

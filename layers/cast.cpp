@@ -8,4 +8,8 @@ Tensor cast(const Tensor& x, DType dtype) {
                 [own = x.dtype()](const Tensor& dy) -> Grads { return {dy.to(own)}; });
 }
 
+Tensor widened(const Tensor& x) {
+  return cast(x, accumulator(x.dtype()));
+}
+
 }  // namespace drape

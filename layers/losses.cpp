@@ -17,12 +17,11 @@ void check(const char* op, const Tensor& logits, const Tensor& targets) {
   DRAPE_CHECK(!targets.tracked(), "{}: expected targets without history, got tracked ones", op);
 }
 
-// Checks, calls kernel(tag, Loss<T>) and records its gradient. bf16 is cast to f32 first.
+// Checks, calls kernel(tag, Loss<T>) and records its gradient. bf16 is widened first.
 template <class Kernel>
 Tensor recorded_loss(const char* op, const Tensor& given_logits, const Tensor& given_targets,
                      Kernel&& kernel) {
-  const Tensor logits = cast(given_logits, accumulator(given_logits.dtype()));
-  const Tensor targets = cast(given_targets, accumulator(given_targets.dtype()));
+  const Tensor logits = widened(given_logits), targets = widened(given_targets);
   check(op, logits, targets);
   Tensor loss = Tensor::like(logits, Shape());
   Tensor dlogits = logits.tracked() ? Tensor::like(logits) : Tensor();

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "layers/batch_norm.h"
 #include "layers/cast.h"
 #include "tests/catch.h"
 #include "tests/compare.h"
@@ -75,6 +76,17 @@ TEST_CASE("the gradient of a cast comes back in the type of its input", "[bfloat
       CHECK(same_bits(x.grad(), dy.to(from)));
     }
   }
+}
+
+TEST_CASE("nothing but bf16 is widened", "[bfloat16]") {
+  const auto scalar = [](DType dtype) { return Tensor::full({}, 1.0, dtype); };
+  CHECK(widened(scalar(DType::bf16)).dtype() == DType::f32);
+  CHECK(widened(scalar(DType::f32)).dtype() == DType::f32);
+  CHECK(widened(scalar(DType::f64)).dtype() == DType::f64);
+  CHECK(widened(Tensor()).empty());
+  const Tensor channel = Tensor::full({1}, 1.0), x = Tensor::zeros({2, 1}, DType::f64);
+  CHECK_THROWS_WITH(batch_norm(x, {channel, channel, channel, channel}, Mode::eval),
+                    "batch_norm: expected all tensors in f64 on cpu, got one in f32 on cpu");
 }
 
 }  // namespace drape::tests
