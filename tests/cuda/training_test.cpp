@@ -114,6 +114,8 @@ TEST_CASE("a model in bf16 does what it does in f64, and keeps its statistics in
   const Tensor y = exact.forward(a.x, pass), z = rounded.forward(b.x, pass);
   // Weights and five layers' results are rounded: seen is 1.2 times 2^-8.
   CHECK(difference(y, z) <= 0x4p-8 * largest(y));
+  CHECK(count_correct(z, b.labels) ==
+        count_correct(z.detach().to(Device::cpu).to(DType::f32), a.labels));
   const double loss = softmax_cross_entropy(y, a.targets).item();
   CHECK(softmax_cross_entropy(z, b.targets).item() == Approx(loss).epsilon(1e-3));
   CHECK(evaluate(rounded, cuda, Loss::softmax_cross_entropy).loss ==
