@@ -62,6 +62,7 @@ function(drape_add_cuda target)
   endif()
   file(GLOB emulator CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/emulator/*.cpp)
   target_sources(${target} PRIVATE ${emulator})
+  set_source_files_properties(${kernels} ${emulator} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++;${drape_kernel_options}")
   # The race detector answers the sanitizer's calls: nothing may call it from there.
   set_source_files_properties(${PROJECT_SOURCE_DIR}/tests/emulator/race.cpp PROPERTIES

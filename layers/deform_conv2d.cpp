@@ -37,7 +37,7 @@ Tensor deform_conv2d(const Tensor& x, const Tensor& given_offset, const Tensor& 
   const auto geometry = deform_geometry(x.shape(), w.shape(), options);
   const Conv2dGeometry& g = geometry.conv;
   DRAPE_CHECK(!given_offset.empty(), "deform_conv2d: expected an offset, got an empty tensor");
-  const Tensor offset = widened(given_offset), mask = widened(given_mask);
+  const Tensor offset = widened(given_offset), mask = widened(given_mask);  // in bf16 off by pixels
   check_shape("offset", offset, {g.N, g.P, g.Q, 2 * geometry.points()});
   check_shape("mask", mask, {g.N, g.P, g.Q, geometry.points()});
   check_shape("bias", b, {g.K});

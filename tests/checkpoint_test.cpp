@@ -17,12 +17,8 @@ using drape::DType;
 using drape::Shape;
 using drape::Tensor;
 using drape::Weights;
+using drape::tests::content;
 using drape::tests::TemporaryFolder;
-
-std::string content(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 void write(const fs::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;

@@ -24,13 +24,9 @@
 namespace {
 
 namespace fs = std::filesystem;
+using drape::tests::content;
 using drape::tests::ScopedVariable;
 using drape::tests::TemporaryFolder;
-
-std::string content(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 struct Ended {
   int exit_code;

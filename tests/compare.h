@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <vector>
 
 #include "core/tensor.h"
+#include "tests/catch.h"
 
 namespace drape::tests {
 
@@ -25,7 +25,6 @@ inline double largest(const Tensor& t) {
 
 /// max |a[i] - b[i]|; infinite where shapes differ or one element alone is NaN.
 inline double difference(const Tensor& a, const Tensor& b) {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
   if (a.empty() || b.empty()) return a.empty() && b.empty() ? 0.0 : kInfinity;
   if (a.shape() != b.shape()) return kInfinity;
   const std::vector<double> x = values(a), y = values(b);

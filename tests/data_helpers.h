@@ -65,6 +65,12 @@ class ScopedVariable {
   std::optional<std::string> old_;
 };
 
+/// A file's bytes; empty if it cannot be read.
+inline std::string content(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 /// The message of the drape::Error that f throws, empty if it throws none. It must be one line;
 /// exceptions of other types pass and fail the test.
 template <class F>

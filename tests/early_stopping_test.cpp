@@ -1,7 +1,6 @@
 // Early stopping on sequences of figures.
 #include "optim/early_stopping.h"
 
-#include <limits>
 #include <vector>
 
 #include "core/check.h"
@@ -11,11 +10,11 @@ using drape::EarlyStopping;
 using drape::EarlyStoppingOptions;
 using drape::Goal;
 using drape::Monitor;
+using drape::tests::kNaN;
 using Verdict = drape::EarlyStopping::Verdict;
 
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr Verdict improved = Verdict::improved, waiting = Verdict::waiting, stop = Verdict::stop;
 
 std::vector<Verdict> verdicts(EarlyStopping& stopping, const std::vector<double>& values) {

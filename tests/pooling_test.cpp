@@ -1,6 +1,5 @@
 // Max and average pooling: PyTorch's numbers, ties, NaN, and what lies outside every window.
 #include <cmath>
-#include <limits>
 
 #include "layers/avg_pool2d.h"
 #include "layers/max_pool2d.h"
@@ -11,9 +10,6 @@
 
 namespace drape::tests {
 namespace {
-
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // y and dx of pooling an image of one channel, for dy of ones.
 struct Pooled {
@@ -63,7 +59,7 @@ TEST_CASE("max pooling lets NaN win and handles infinities", "[pooling]") {
     const std::int64_t height = window.y, width = window.x;
     for (std::size_t at = 0; at < 4; ++at) {
       std::vector<float> x{3, 1, kInfinity, 2};
-      x[at] = kNan;
+      x[at] = kNaN;
       const Pooled pooled = max_pooled(height, width, x, {.window = window});
       CHECK(std::isnan(pooled.y[0]));
       CHECK(pooled.dx[at] == 1.0f);

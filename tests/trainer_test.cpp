@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <functional>
-#include <limits>
 #include <numeric>
 #include <set>
 #include <string>
@@ -36,8 +35,7 @@ using drape::StoredData;
 using drape::Tensor;
 using drape::TrainerOptions;
 using drape::TrainResult;
-
-constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+using drape::tests::kNaN;
 
 // 480 garments that train and 120 that validate.
 struct Garments {

@@ -13,7 +13,7 @@ namespace {
 
 constexpr double kMarkerSpacing = 44.0;  // at least, between the drawn markers of one curve
 constexpr double kMargin = 7.0;          // for markers at the edge of the plot
-constexpr double kNarrow = 500.0;        // the width below which a chart is for phones
+constexpr double kNarrowChart = 500.0;   // the width below which a chart is for phones
 
 // One system's curve in a plot.
 class Curve {
@@ -159,12 +159,12 @@ Axis epoch_axis(Range range, int most_steps) {
 void draw_curves(Markup& page, const Section& section, const CurveChart& chart, Size size) {
   Plot plot = curve_plot(section, chart, size);
   const Axis y = accuracy_axis(plot.y, 8);
-  const Axis x = epoch_axis(plot.x, size.width < kNarrow ? 6 : 12);
+  const Axis x = epoch_axis(plot.x, size.width < kNarrowChart ? 6 : 12);
   std::string description = "Validation accuracy by epoch.";
   for (const SystemSummary* summary : chart.systems)
     description +=
         fmt::format(" {}: best {} %.", summary->system->title, percent(summary->best_accuracy));
-  page.element("div", {{"class", size.width < kNarrow ? "chart narrow" : "chart wide"}}, [&] {
+  page.element("div", {{"class", size.width < kNarrowChart ? "chart narrow" : "chart wide"}}, [&] {
     draw_svg(page, size.width, size.height, labelled(section, chart.title), description, [&] {
       draw_axes(page, plot, x, y);
       draw_synthetic_label(page, section, plot.box);
