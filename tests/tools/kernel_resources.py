@@ -4,8 +4,8 @@
 usage: kernel_resources.py BUILD_FOLDER [FILE.cu ...] [-NVCC_OPTION ...]
 
 Compiles the files, by default all, once more as the build does, with the options, and lists for
-every kernel and architecture what the assembler says. Exit code 1 if a kernel of one of the files has a stack frame
-or spills registers to it.
+every kernel and architecture what the assembler says. Exit code 1 if a kernel of one of the files
+has a stack frame or spills registers to it.
 """
 
 import json
@@ -56,7 +56,7 @@ def without_brackets(text, opening, closing):
 
 
 def short(name):
-    """A kernel's name without namespaces and parameters; a loop's is that of the function it is in."""
+    """A kernel's name without namespaces and parameters; a loop's is that of its function."""
     name = name.replace("(anonymous namespace)::", "").replace("drape::kernels::", "")
     name = without_brackets(name.removeprefix("void "), "(", ")")
     loop = re.match(r"for_each_kernel<(.*?)::\{lambda", name)
