@@ -20,10 +20,12 @@
 #include "examples/run_result.h"
 #include "tests/catch.h"
 #include "tests/data_helpers.h"
+#include "tests/paths.h"
 
 namespace {
 
 namespace fs = std::filesystem;
+using drape::tests::program_folder;
 using drape::tests::ScopedVariable;
 using drape::tests::TemporaryFolder;
 
@@ -45,7 +47,7 @@ std::string quoted(const fs::path& path) {
 }
 
 // Runs a program with arguments as a shell splits them.
-Ended run(const std::string& command, const fs::path& programs = DRAPE_BIN_DIR) {
+Ended run(const std::string& command, const fs::path& programs = program_folder()) {
   const TemporaryFolder folder;
   const int status = std::system((quoted(programs) + "/" + command + " > " +
                                   quoted(folder / "out") + " 2> " + quoted(folder / "err"))
@@ -160,7 +162,7 @@ TEST_CASE("help shows every option with its default") {
 TEST_CASE("programs run from, and write to, a folder of any name") {
   const TemporaryFolder folder;
   const fs::path odd = folder / "it's a $(folder)";
-  fs::create_directory_symlink(DRAPE_BIN_DIR, odd);
+  fs::create_directory_symlink(program_folder(), odd);
   CHECK(run("standard --help", odd).exit_code == 0);
   fs::create_directory(folder / "a b");
   const ScopedVariable temporary("TMPDIR", (folder / "a b").string());
@@ -293,8 +295,8 @@ TEST_CASE("a loss that is not finite ends a program with exit code 1 and one lin
 
 TEST_CASE("Ctrl-C saves the best weights and the result, and ends with exit code 130") {
   const TemporaryFolder folder;
-  Process program({DRAPE_BIN_DIR "/standard", "--synthetic", "--limit", "240", "--epochs", "100000",
-                   "--patience", "0", "--quiet", "--out", folder.path().string()});
+  Process program({program_folder() / "standard", "--synthetic", "--limit", "240", "--epochs",
+                   "100000", "--patience", "0", "--quiet", "--out", folder.path().string()});
   const fs::path result = folder / "standard/seed0/result.json";
   for (int i = 0; i < 2000 && !fs::exists(result); ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(50));

@@ -1,6 +1,7 @@
 // Golden files: what PyTorch answers, written by tests/golden/make_goldens.py.
 #pragma once
 
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -8,14 +9,15 @@
 
 #include "core/tensor.h"
 #include "kernels/geometry.h"
+#include "tests/paths.h"
 
 namespace drape::tests {
 
 /// The cases of tests/golden/NAME.json.
 inline nlohmann::json golden_cases(const std::string& name) {
-  const std::string path = DRAPE_TEST_DATA "/" + name + ".json";
+  const std::filesystem::path path = golden_folder() / (name + ".json");
   std::ifstream file(path);
-  DRAPE_CHECK(file.good(), "golden: expected a file {}", path);
+  DRAPE_CHECK(file.good(), "golden: expected a file {}", path.string());
   return nlohmann::json::parse(file).at("cases");
 }
 

@@ -10,10 +10,14 @@
 #include <vector>
 
 #include "tests/catch.h"
+#include "tests/paths.h"
+#include "tests/skip.h"
 
 namespace {
 
 namespace fs = std::filesystem;
+using drape::tests::no_repository;
+using drape::tests::skip;
 
 struct Source {
   std::string path;  // from the root: "kernels/error.h"
@@ -34,7 +38,7 @@ bool is_code(const Source& source) {
 /// Every text file of the checkout; what .gitignore names and hidden folders (but CI's) are left
 /// out.
 Sources repository() {
-  const fs::path root = DRAPE_SOURCE_DIR;
+  const fs::path root = drape::tests::source_folder();
   Sources sources;
   for (auto it = fs::recursive_directory_iterator(root); it != fs::end(it); ++it) {
     const std::string name = it->path().filename().string();
@@ -185,7 +189,8 @@ const Findings kNone;
 
 }  // namespace
 
-TEST_CASE("the source tree is found") {
+TEST_CASE("the source tree is found", "[repository]") {
+  if (const std::string why = no_repository(); !why.empty()) return skip(why);
   const Sources sources = repository();
   for (const char* path : {"kernels/error.h", "tests/repository_test.cpp", "run", ".ci/run"}) {
     CAPTURE(path);
@@ -194,7 +199,8 @@ TEST_CASE("the source tree is found") {
   }
 }
 
-TEST_CASE("includes point only down") {
+TEST_CASE("includes point only down", "[repository]") {
+  if (const std::string why = no_repository(); !why.empty()) return skip(why);
   CHECK(wrong_includes(repository()) == kNone);
   CHECK(wrong_includes({{"kernels/a.h", "// a\n# include \"core/tensor.h\"\n"}}) ==
         Findings{"kernels/a.h:2: kernels must not use core: #include\"core/tensor.h\""});
@@ -203,14 +209,16 @@ TEST_CASE("includes point only down") {
   CHECK(wrong_includes({{"layers/a.cpp", "#include \"core/tensor.h\""}}) == kNone);
 }
 
-TEST_CASE("one place asks whether CUDA is there") {
+TEST_CASE("one place asks whether CUDA is there", "[repository]") {
+  if (const std::string why = no_repository(); !why.empty()) return skip(why);
   CHECK(cuda_conditions(repository()).size() <= 1);
   CHECK(cuda_conditions({{"core/a.h", "#ifdef DRAPE_CUDA\n"},
                          {"core/b.cu", "\n#if defined(DRAPE_CUDA)\n#endif\n"}}) ==
         Findings{"core/a.h:1: asks for CUDA", "core/b.cu:2: asks for CUDA"});
 }
 
-TEST_CASE("no unfinished work, dead code or path of one machine is left") {
+TEST_CASE("no unfinished work, dead code or path of one machine is left", "[repository]") {
+  if (const std::string why = no_repository(); !why.empty()) return skip(why);
   CHECK(leftovers(repository()) == kNone);
   CHECK(leftovers({{"run",
                     "# TO"
@@ -231,7 +239,8 @@ TEST_CASE("no unfinished work, dead code or path of one machine is left") {
   CHECK(leftovers({{"README.md", "kernels/work, and/or build/tmp"}}) == kNone);
 }
 
-TEST_CASE("no line of code is longer than 100 columns") {
+TEST_CASE("no line of code is longer than 100 columns", "[repository]") {
+  if (const std::string why = no_repository(); !why.empty()) return skip(why);
   CHECK(long_lines(repository()) == kNone);
   std::string line(100, 'x');
   line += "\u00e9";  // two bytes, one column

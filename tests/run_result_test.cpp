@@ -21,7 +21,9 @@
 #include "examples/run_result.h"
 #include "tests/catch.h"
 #include "tests/data_helpers.h"
+#include "tests/paths.h"
 #include "tests/report_helpers.h"
+#include "tests/skip.h"
 
 namespace {
 
@@ -145,10 +147,12 @@ TEST_CASE("a run reads back as it was written") {
   CHECK(read_run(folder / "runs/a") == run);
 }
 
-TEST_CASE("build_commit() is a commit of the checkout, and none outside of one") {
+TEST_CASE("build_commit() is a commit of the checkout, and none outside of one", "[repository]") {
+  if (const std::string why = no_repository(); !why.empty()) return skip(why);
   const auto git = [](const std::string& command) {
-    return std::system(("git --git-dir='" DRAPE_SOURCE_DIR "/.git' " + command + " 2> /dev/null")
-                           .c_str()) == 0;
+    const std::string folder = (source_folder() / ".git").string();
+    return std::system(("git --git-dir='" + folder + "' " + command + " 2> /dev/null").c_str()) ==
+           0;
   };
   const std::string commit = build_commit();
   CHECK(git("cat-file -e HEAD") == !commit.empty());
