@@ -1,10 +1,11 @@
 """The eight systems in PyTorch + torchvision: the peer that drape's training is measured against.
 
-usage: torch_systems.py MODEL [--epochs N] [--batch B] [--channels-last] [--compile] [--json] ...
+usage: torch_systems.py MODEL ... [--epochs N] [--batch B] [--channels-last] [--compile] ...
 
 One line per epoch: model, epoch, seconds and images/s of training, training loss, test accuracy.
 """
 import argparse
+import functools
 import gzip
 import json
 import os
@@ -73,6 +74,7 @@ def read_idx(path):
     return torch.from_numpy(values.reshape(shape).copy())
 
 
+@functools.cache
 def load(folder, part, device):
     """Images [N, 1, 28, 28] in [0, 1] and labels [N]."""
     images = read_idx(folder / f"{part}-images-idx3-ubyte.gz").float().div(255).unsqueeze(1)
@@ -99,8 +101,8 @@ def train_epoch(net, optimizer, images, labels, batch, alpha):
         loss = loss_of(net, images[index], labels[index], alpha)
         loss.backward()
         optimizer.step()
-        total += loss.item() * len(index)
-    return total / len(images)
+        total += loss.detach() * len(index)
+    return float(total) / len(images)  # waits for the device
 
 
 @torch.no_grad()
@@ -113,7 +115,7 @@ def accuracy(net, images, labels):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", choices=SYSTEMS)
+    parser.add_argument("models", nargs="+", choices=SYSTEMS)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--limit", type=int, default=60000, help="training images used")
@@ -124,6 +126,7 @@ def parse_arguments():
     parser.add_argument("--channels-last", action="store_true")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--fused-adam", action="store_true")
+    parser.add_argument("--tf32", action="store_true", help="not for convolutions alone")
     parser.add_argument("--no-eval", action="store_true")
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
     parser.add_argument("--data", type=Path, default=os.environ.get("DRAPE_DATA"),
@@ -144,13 +147,10 @@ def report(record, as_json):
           .format(**record) + test, flush=True)
 
 
-def main():
-    arguments = parse_arguments()
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
+def train(model, arguments):
     torch.manual_seed(arguments.seed)
     np.random.seed(arguments.seed)
-    options, alpha = SYSTEMS[arguments.model]
+    options, alpha = SYSTEMS[model]
     net = Net(**options).to(arguments.device)
     images, labels = load(arguments.data, "train", arguments.device)
     images, labels = images[:arguments.limit], labels[:arguments.limit]
@@ -167,9 +167,20 @@ def main():
         loss = train_epoch(net, optimizer, images, labels, arguments.batch, alpha)
         seconds = time.perf_counter() - start
         test = None if arguments.no_eval else accuracy(net, test_images, test_labels)
-        report(dict(model=arguments.model, epoch=epoch, seconds=seconds,
+        report(dict(model=model, epoch=epoch, seconds=seconds,
                     images_per_second=len(images) / seconds, loss=loss, accuracy=test),
                arguments.json)
+
+
+def main():
+    arguments = parse_arguments()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    if arguments.tf32:
+        torch.set_float32_matmul_precision("high")
+    for model in arguments.models:
+        torch.compiler.reset()
+        train(model, arguments)
 
 
 if __name__ == "__main__":
