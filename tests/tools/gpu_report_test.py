@@ -1,0 +1,61 @@
+"""Programs that pass, fail and hang under bench/gpu_report.py: what the earlier parts found stays.
+
+usage: gpu_report_test.py GPU_REPORT
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PROGRAMS = {
+    "drape_cuda_tests": 'echo "All tests passed (3 assertions in 1 test case)"',
+    "drape_tests": 'echo "All tests passed (5 assertions in 2 test cases)"',
+    "bench_kernels": 'echo "{ not JSON"',
+    "bench_training": """echo '{"system": "standard", "images_per_second": 100}'; sleep 600""",
+}
+
+
+def report_of(folder, *parts):
+    """(exit code, report.json, report.md)"""
+    out = folder / "out"
+    options = ["--bin", folder, "--out", out, "--data", folder, "--minutes", "0.1"]
+    options += ["--python", folder / "no_python", "--parts", *parts]
+    done = subprocess.run([sys.executable, sys.argv[1], *options], timeout=60)
+    parts_found = json.loads((out / "report.json").read_text())["parts"]
+    return done.returncode, parts_found, (out / "report.md").read_text()
+
+
+def main():
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for program, body in PROGRAMS.items():
+            path = folder / program
+            path.write_text(f"#!/bin/sh\n{body}\n")
+            path.chmod(0o755)
+
+        code, parts, page = report_of(folder, "tests")
+        assert code == 0 and parts["tests"]["sound"], parts
+        assert parts["tests"]["rows"]["drape_tests"]["exit code"] == 0, parts
+
+        code, parts, page = report_of(folder, "tests", "sanitizers", "kernels", "training")
+        assert code == 1, parts
+        assert {part: found["sound"] for part, found in parts.items()} == {
+            "tests": True,
+            "sanitizers": False,  # no device
+            "kernels": False,  # its output cannot be read
+            "training": False,  # stopped
+        }, parts
+        assert "JSONDecodeError" in parts["kernels"]["failure"], parts
+        assert parts["training"]["rows"]["standard"]["drape"] == 100, parts
+        for text in ("## tests: sound", "5 assertions", "## kernels: not sound", "standard | 100"):
+            assert text in page, page
+
+        (folder / "drape_tests").write_text('#!/bin/sh\necho "SKIPPED: no device"\n')
+        code, parts, _ = report_of(folder, "tests")
+        assert code == 1 and parts["tests"]["rows"]["drape_tests"]["skipped"] == 1, parts
+
+
+if __name__ == "__main__":
+    main()
