@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <exception>
 #include <string_view>
 
 #include "kernels/memory.h"
@@ -86,9 +88,7 @@ void time_backward(benchmark::State& state, const Op& op, const RealSize& size) 
   count(state, 2.0 * size.flop, bytes);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   if (argc > 1 && std::string_view(argv[1]) == "--device=cuda") {
     device = Device::cuda;
     std::rotate(argv + 1, argv + 2, argv + argc);
@@ -111,4 +111,16 @@ int main(int argc, char** argv) {
     }
   }
   benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "bench_kernels: %s\n", error.what());
+    return 1;
+  }
 }
