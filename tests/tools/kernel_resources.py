@@ -30,6 +30,7 @@ def assembler_output(entry, options):
     words = shlex.split(entry["command"])
     compiler = next(i for i, word in enumerate(words) if Path(word).name == "nvcc")
     words = words[compiler:]  # without the compiler cache
+    words[words.index("-c")] = "-fatbin"  # for the device alone
     words[words.index("-o") + 1] = os.devnull
     done = subprocess.run(
         [*words, "-Xptxas=-v", *options], cwd=entry["directory"], capture_output=True, text=True
