@@ -15,6 +15,32 @@ struct PointGradients {
   DRAPE_HOST_DEVICE bool wanted() const { return d_offset != nullptr || d_mask != nullptr; }
 };
 
+/// What a sampling point's gradients are made of: the derivatives of its value by y, x and mask,
+/// times ds = dL/d(sample), summed over channels.
+template <class Real>
+struct PointSums {
+  Real dy{}, dx{}, value{};
+
+  /// Adds channel c of x.
+  template <class T>
+  __device__ void add(const Problem<T>& p, const SamplingPoint<T>& point, int c, Real ds) {
+    Real v[4];
+    for (int i = 0; i < 4; ++i)
+      v[i] = static_cast<Real>(point.template values<1>(p, i, c).value[0]);
+    dy += ds * bilinear_dy(v[0], v[1], v[2], v[3], point.fx);
+    dx += ds * bilinear_dx(v[0], v[1], v[2], v[3], point.fy);
+    value += ds * bilinear_value(v[0], v[1], v[2], v[3], point.fy, point.fx);
+  }
+
+  __device__ void write(const PointGradients<Real>& out, std::int64_t j, Real mask) const {
+    if (out.d_offset != nullptr) {
+      out.d_offset[2 * j] = mask * dy;
+      out.d_offset[2 * j + 1] = mask * dx;
+    }
+    if (out.d_mask != nullptr) out.d_mask[j] = value;
+  }
+};
+
 /// d_offset, d_mask and dx (or null) from dz [N,P,Q,K].
 template <class T>
 void deform_point_gradients(Cuda cuda, const Problem<T>& p, const T* dz,

@@ -170,26 +170,14 @@ class PointBackward {
     if (!out.wanted()) return;
     for (int m = warp(); m < rows_; m += kWarps) {
       const SamplingPoint<T>& point = points_[m];
-      Real dy(0), dx(0), value(0);
-      if (lane() < chosen_.slice.count) {
-        Real v[4];
-        for (int i = 0; i < 4; ++i)
-          v[i] = static_cast<Real>(
-              point.template values<1>(p_, i, chosen_.slice.channel + lane()).value[0]);
-        const Real gradient = ds()[m * kStride + lane()];
-        dy = gradient * bilinear_dy(v[0], v[1], v[2], v[3], point.fx);
-        dx = gradient * bilinear_dx(v[0], v[1], v[2], v[3], point.fy);
-        value = gradient * bilinear_value(v[0], v[1], v[2], v[3], point.fy, point.fx);
-      }
-      dy = warp_sum(dy), dx = warp_sum(dx), value = warp_sum(value);
+      PointSums<Real> sums;
+      if (lane() < chosen_.slice.count)
+        sums.add(p_, point, chosen_.slice.channel + lane(), ds()[m * kStride + lane()]);
+      sums = {warp_sum(sums.dy), warp_sum(sums.dx), warp_sum(sums.value)};
       if (lane() != 0) continue;
       const std::int64_t j = chosen_.index * out.distance +
                              p_.point(image + first + m, chosen_.slice.offset_group, tap_);
-      if (out.d_offset != nullptr) {
-        out.d_offset[2 * j] = point.mask * dy;
-        out.d_offset[2 * j + 1] = point.mask * dx;
-      }
-      if (out.d_mask != nullptr) out.d_mask[j] = value;
+      sums.write(out, j, point.mask);
     }
   }
 
@@ -259,26 +247,18 @@ void few_channels(Cuda cuda, const Problem<T>& p, const T* dz,
     const int offset_group = static_cast<int>(j / p.taps % p.offset_groups);
     const std::int64_t pixel = j / p.taps / p.offset_groups;
     const SamplingPoint<T> point(p, pixel, offset_group, tap);
-    Real dy(0), dx(0), value(0);
+    PointSums<Real> sums;
     for (int i = 0; i < p.channels_of_offset; ++i) {
       const int c = offset_group * p.channels_of_offset + i, group = c / p.channels;
       const T* gradients = dz + pixel * p.g.K + group * p.filters;
       const T* weights = p.in.w + static_cast<std::int64_t>(group) * p.filters * p.columns() +
                          tap * p.channels + c % p.channels;
-      Real ds(0), v[4];
+      Real ds(0);
       for (int k = 0; k < p.filters; ++k)
         ds += static_cast<Real>(gradients[k]) * static_cast<Real>(weights[k * p.columns()]);
-      for (int corner = 0; corner < 4; ++corner)
-        v[corner] = static_cast<Real>(point.template values<1>(p, corner, c).value[0]);
-      dy += ds * bilinear_dy(v[0], v[1], v[2], v[3], point.fx);
-      dx += ds * bilinear_dx(v[0], v[1], v[2], v[3], point.fy);
-      value += ds * bilinear_value(v[0], v[1], v[2], v[3], point.fy, point.fx);
+      sums.add(p, point, c, ds);
     }
-    if (out.d_offset != nullptr) {
-      out.d_offset[2 * j] = point.mask * dy;
-      out.d_offset[2 * j + 1] = point.mask * dx;
-    }
-    if (out.d_mask != nullptr) out.d_mask[j] = value;
+    sums.write(out, j, point.mask);
   });
 }
 
