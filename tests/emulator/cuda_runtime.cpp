@@ -67,8 +67,9 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
 
 cudaError_t cudaGetDeviceCount(int* count) {
   const cudaError_t status = emulated_status();
-  if (status == cudaSuccess) *count = 1;
-  return status == cudaErrorNoKernelImageForDevice ? cudaSuccess : status;
+  const bool there = status == cudaSuccess || status == cudaErrorNoKernelImageForDevice;
+  if (there) *count = 1;
+  return there ? cudaSuccess : status;
 }
 
 cudaError_t cudaDriverGetVersion(int* version) {

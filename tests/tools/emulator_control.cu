@@ -154,7 +154,7 @@ int main(int argc, char** argv) {
   try {
     return drape::kernels::run(argc > 1 ? argv[1] : "none");
   } catch (const drape::Error& error) {
-    std::printf("Error: %s\n", error.what());
+    std::fprintf(stderr, "Error: %s\n", error.what());
     return 1;
   }
 }
