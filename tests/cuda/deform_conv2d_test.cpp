@@ -84,6 +84,17 @@ TEST_CASE("deform_conv2d on CUDA agrees with the CPU for large shapes", "[cuda]"
   }
 }
 
+TEST_CASE("deform_conv2d in bf16 on CUDA is off by its rounding for large shapes", "[cuda]") {
+  if (const std::string why = no_cuda(); !why.empty()) return skip(why);
+  const Op& op = large_rows()[3];
+  const std::vector<Tensor> inputs = draw_inputs(op, DType::bf16);
+  std::vector<Tensor> same;
+  for (const Tensor& input : inputs) same.push_back(input.to(DType::f64));
+  const Tensor dy = noise(op.function(same).shape(), {.seed = 5, .id = 0}, DType::bf16);
+  check_parity(differentiate(op.function, same, dy.to(DType::f64)),
+               differentiate(on_device(Device::cuda, op.function), inputs, dy), 0x2p-8);
+}
+
 TEST_CASE("deform_conv2d on CUDA without gradients of x or of the offset", "[cuda]") {
   if (const std::string why = no_cuda(); !why.empty()) return skip(why);
   const Op& op = large_rows().front();

@@ -17,7 +17,7 @@ mapfile -t tests < <("$binary" --list-test-names-only || true)
 touch "$scratch/runs"
 for test in "${tests[@]}"; do
   rm -f "$scratch/log"
-  DRAPE_LAUNCH_LOG=$scratch/log "$binary" "$test" >/dev/null
+  DRAPE_LAUNCH_LOG=$scratch/log "$binary" "${test//,/\\,}" >/dev/null
   [[ ! -f $scratch/log ]] || sed "s|\$|\t$test|" "$scratch/log" >>"$scratch/runs"
 done
 
