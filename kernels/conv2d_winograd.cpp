@@ -26,6 +26,7 @@ constexpr Matrix<Columns, Rows> transposed(const Matrix<Rows, Columns>& m) {
 
 // The three maps for interpolation at 0, a, -a, b, -b and infinity (Toom-Cook). The usual points
 // are 1 and 2; with these the largest error is less than half as large, and B and A stay exact.
+// NOLINTBEGIN(readability-identifier-naming): the formula's letters
 namespace toom_cook {
 constexpr float a = 0.75f, b = 1.5f, a2 = a * a, b2 = b * b;
 constexpr float at0 = 1 / (a2 * b2), at_a = 1 / (2 * a2 * (a2 - b2)),
@@ -47,6 +48,7 @@ constexpr Matrix<4, 6> kAT{{{1, 1, 1, 1, 1, 0},
                             {0, a2, a2, b2, b2, 0},
                             {0, a2* a, -a2* a, b2* b, -b2* b, 1}}};
 }  // namespace toom_cook
+// NOLINTEND(readability-identifier-naming)
 using toom_cook::kAT, toom_cook::kBT, toom_cook::kG;
 constexpr Matrix<6, 6> kB = transposed(kBT);
 constexpr Matrix<3, 6> kGT = transposed(kG);
