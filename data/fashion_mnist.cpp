@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <ranges>
 #include <span>
 #include <system_error>
 #include <utility>
@@ -48,6 +47,14 @@ constexpr OfficialFile kTestLabels = {
     {5148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"},
     {10008, "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"}};
 constexpr std::array kFiles = {kTrainImages, kTrainLabels, kTestImages, kTestLabels};
+
+// The four compressed files, for messages.
+std::string gzip_names() {
+  std::string names;
+  for (const OfficialFile& file : kFiles)
+    names += fmt::format("{}{}.gz", names.empty() ? "" : ", ", file.name);
+  return names;
+}
 
 fs::path plain_path(const fs::path& folder, const OfficialFile& file) {
   return folder / file.name;
@@ -209,12 +216,11 @@ DataSet find_or_download_fashion_mnist(const std::optional<fs::path>& given, std
     download_fashion_mnist(*cache, url);
   } catch (const Error& error) {
     throw Error(fmt::format(
-        "fashion_mnist: expected {}.gz in the folder of --data, of DRAPE_DATA, or in '{}', got "
+        "fashion_mnist: expected {} in the folder of --data, of DRAPE_DATA, or in '{}', got "
         "none, "
         "and the download failed ({}); fetch the four files from {} and name their folder with "
         "--data or DRAPE_DATA, or use drawn images with --synthetic",
-        fmt::join(kFiles | std::views::transform(&OfficialFile::name), ".gz, "),
-        cache ? cache->string() : "a cache folder", error.what(), url));
+        gzip_names(), cache ? cache->string() : "a cache folder", error.what(), url));
   }
   return load_fashion_mnist(*cache);
 }

@@ -7,7 +7,6 @@
 #include <array>
 #include <cmath>
 #include <map>
-#include <ranges>
 
 namespace drape {
 namespace {
@@ -154,8 +153,9 @@ std::string headline(const Section& section) {
     line += fmt::format(", whose test accuracy is {} %", percent(best.test_accuracy));
   line += ".";
   if (!section.shows_published()) return line;
-  const auto [low, high] =
-      std::ranges::minmax(section.systems | std::views::transform(published_difference));
+  const auto [lowest, highest] =
+      std::ranges::minmax_element(section.systems, {}, published_difference);
+  const double low = published_difference(*lowest), high = published_difference(*highest);
   if (section.systems.size() == 1)
     return line + fmt::format(" Difference from the published number: {} points.", points(low));
   return line + fmt::format(" Differences from the published numbers: {} to {} points.",
