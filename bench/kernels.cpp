@@ -77,7 +77,6 @@ void time_backward(benchmark::State& state, const Op& op, const RealSize& size) 
   for (Tensor& input : inputs) input.track();
   for (auto _ : state) {
     std::vector<Tensor> ys;
-    ys.reserve(static_cast<std::size_t>(calls_in_a_row()));
     for (int i = 0; i < calls_in_a_row(); ++i) ys.push_back(op.function(inputs));
     const Tensor dy = noise(ys[0].shape(), {.seed = 2, .id = 0}, ys[0].dtype()).to(device);
     state.SetIterationTime(time_calls([&](int i) {
