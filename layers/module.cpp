@@ -92,8 +92,9 @@ void Sequential::initialize(Generator& random) {
 }
 
 void Sequential::visit(const Visitor& visit) {
-  for (const auto& [module_name, module] : modules_) {
-    module->visit([&](std::string_view name, Role role, Tensor& tensor) {
+  for (const auto& entry : modules_) {
+    const std::string& module_name = entry.first;
+    entry.second->visit([&](std::string_view name, Role role, Tensor& tensor) {
       visit(fmt::format("{}.{}", module_name, name), role, tensor);
     });
   }
