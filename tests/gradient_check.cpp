@@ -59,7 +59,7 @@ std::vector<Tensor> moved_along(std::span<const Tensor> inputs,
 
 }  // namespace
 
-Function on_device(Device device, Function f) {
+Function on_device(Device device, const Function& f) {
   const auto moved = [](const Tensor& x, Device to) {
     const Device from = x.device();
     return record(x.to(to), {x}, [from](const Tensor& dy) -> Grads { return {dy.to(from)}; });

@@ -16,7 +16,7 @@ using Function = std::function<Tensor(std::span<const Tensor> inputs)>;
 
 /// The same function of inputs on the CPU, computed on a device: inputs and dy go there, y and the
 /// gradients come back.
-Function on_device(Device device, Function f);
+Function on_device(Device device, const Function& f);
 
 /// The same elements as new leaves.
 std::vector<Tensor> tracked(std::span<const Tensor> inputs);
