@@ -90,7 +90,8 @@ TEST_CASE("all permutations are equally likely", "[random]") {
   constexpr int kDraws = 60000;
   for (std::uint64_t i = 0; i < kDraws; ++i) {
     const std::vector<std::int32_t> order = permutation({4, i}, 3);
-    ++counts[static_cast<std::size_t>(9 * order[0] + 3 * order[1] + order[2])];
+    const std::int32_t digits = 9 * order[0] + 3 * order[1] + order[2];
+    ++counts[static_cast<std::size_t>(digits)];
   }
   // Six of them, 10,000 each; five standard deviations are 456.
   CHECK(std::ranges::count_if(counts, [](int count) { return count > 0; }) == 6);

@@ -1,5 +1,6 @@
 // What the sanitizers ask for when a program starts; without them nobody calls these.
 
+// NOLINTBEGIN(bugprone-reserved-identifier, readability-identifier-naming): their names
 extern "C" const char* __asan_default_options();
 extern "C" const char* __ubsan_default_options();
 
@@ -12,3 +13,4 @@ extern "C" const char* __asan_default_options() {
 extern "C" const char* __ubsan_default_options() {
   return "print_stacktrace=1";
 }
+// NOLINTEND(bugprone-reserved-identifier, readability-identifier-naming)

@@ -136,6 +136,7 @@ TEST_CASE("storages and bytes are given back with the last handle", "[tensor]") 
   const std::int64_t storages = live_storages(), bytes = kernels::memory_use(Cpu{}).bytes;
   {
     const Tensor t = Tensor::zeros({1000});
+    // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): the copy is what is tested
     const Tensor same = t, view = t.reshape({10, 100});
     CHECK(live_storages() == storages + 1);
     CHECK(kernels::memory_use(Cpu{}).bytes >= bytes + 4000);
