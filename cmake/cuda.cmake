@@ -56,7 +56,8 @@ function(drape_add_cuda target)
   target_include_directories(${target} SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS} ${CUDNN_INCLUDE_DIR})
   if(drape_cuda_mode STREQUAL "ON")
     target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:
-      --extended-lambda --expt-relaxed-constexpr -Werror=all-warnings -Xcompiler=-Wall,-Wextra,-fopenmp-simd>)
+      --extended-lambda --expt-relaxed-constexpr -Werror=all-warnings -Xcompiler=-Wall,-Wextra,-fopenmp-simd
+      -Xptxas=--warn-on-spills,--warn-on-local-memory-usage>)  # every kernel keeps to registers
     target_link_libraries(${target} PRIVATE CUDA::cudart_static)  # the rest: kernels/vendor_library.cu
     return()
   endif()

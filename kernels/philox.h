@@ -36,7 +36,11 @@ struct RandomStream {
     return {c0, c1, c2, c3};
   }
 
-  DRAPE_HOST_DEVICE std::uint32_t word(std::uint64_t i) const { return words(i / 4)[i % 4]; }
+  DRAPE_HOST_DEVICE std::uint32_t word(std::uint64_t i) const {
+    const std::array<std::uint32_t, 4> four = words(i / 4);
+    const std::uint64_t index = i % 4;  // chosen, not indexed: so they stay in registers
+    return index < 2 ? (index == 0 ? four[0] : four[1]) : (index == 2 ? four[2] : four[3]);
+  }
 
   /// Element i as a uniform number in [0, 1), a multiple of 2^-24: exact in float and in double.
   DRAPE_HOST_DEVICE float uniform(std::uint64_t i) const { return to_uniform(word(i)); }

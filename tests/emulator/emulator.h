@@ -45,8 +45,8 @@ extern constinit thread_local Builtins builtins;
 void launch(dim3 grid, dim3 block, std::size_t shared_bytes, void (*invoke)(const void*),
             const void* arguments);
 
-/// Writes the address of a kernel, as `nm` gives it, to the file that DRAPE_LAUNCH_LOG names: once
-/// a process.
+/// Writes the address of a kernel, as `nm` gives it, and the program's first argument to the file
+/// that DRAPE_LAUNCH_LOG names: once a process.
 void note_launch(const void* kernel);
 
 /// Waits for all threads of the block, and counts those whose vote is not 0.
