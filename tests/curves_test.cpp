@@ -25,11 +25,10 @@ using drape::Tensor;
 
 constexpr int kBatch = 4, kPixels = 28 * 28, kClasses = 10;
 
-// Sanitizers slow the f64 loops down by ten, the emulator by more: there the first steps have to
-// do.
+// Sanitizers slow the f64 loops down by ten, the emulator by more: there two steps have to do.
 int steps_on(Device device) {
-  if (device == Device::cuda && drape::tests::kEmulated) return 2;
-  return drape::tests::kSanitized ? 4 : 20;
+  const bool emulated = device == Device::cuda && drape::tests::kEmulated;
+  return emulated || drape::tests::kSanitized ? 2 : 20;
 }
 
 // Two batches of random pixels and labels, one after the other.
