@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/layers.h"
 #include "bench/vendor_convolution.h"
 #include "data/synthetic.h"
 #include "kernels/memory.h"
@@ -25,7 +26,7 @@ struct Options {
   std::int64_t batch = 64;
   int threads = 0, steps = 40, repeats = 5;
   Device device = Device::cpu;
-  bool json = false;
+  bool json = false, layers = false;
 };
 
 // Times `repeats` stretches of `steps` steps after a warm-up, then ends the run.
@@ -93,11 +94,34 @@ double vendor_rate(std::int64_t batch, int threads) {
   return (2.0 * flop(first) + 3.0 * flop(second)) / seconds;
 }
 
-void run(const Options& options, const System& system, const DataSet& data) {
+Sequential initialized(const System& system, Device device) {
   Sequential model = build_system(system);
   Generator initialization(0, Purpose::initialization);
   model.initialize(initialization);
-  model.to(options.device);
+  model.to(device);
+  return model;
+}
+
+// Where the time of a step goes.
+void print_layers(const Options& options, const System& system, const DataSet& data) {
+  Sequential model = initialized(system, options.device);
+  const Examples all = examples(data.train, options.device);
+  const auto batch = gather_batch(
+      all.images, all.labels, std::span(all.indices).first(static_cast<std::size_t>(options.batch)),
+      all.classes, {}, DType::f32);
+  const std::vector<bench::PartSeconds> parts = bench::time_parts(model, batch, options.steps);
+  double sum = 0.0;
+  for (const bench::PartSeconds& part : parts) sum += part.forward + part.backward;
+  std::printf("%s, ms a step: %.3f\n", system.name.data(), 1e3 * sum);
+  for (const bench::PartSeconds& part : parts) {
+    std::printf("  %-12s forward %8.3f  backward %8.3f  %5.1f %%\n", part.name.c_str(),
+                1e3 * part.forward, 1e3 * part.backward,
+                100.0 * (part.forward + part.backward) / sum);
+  }
+}
+
+void run(const Options& options, const System& system, const DataSet& data) {
+  Sequential model = initialized(system, options.device);
   Pace pace(options);
   train(model, examples(data.train, options.device), examples(data.test, options.device),
         {.epochs = 1, .batch = options.batch, .mixup_alpha = system.mixup_alpha}, pace, pace.done);
@@ -144,6 +168,7 @@ int main(int argc, char** argv) {
   bool cuda = false;
   app.add_flag("--cuda", cuda, "on the device, with TF32");
   app.add_flag("--json", options.json, "one line of JSON a system");
+  app.add_flag("--layers", options.layers, "where the time of a step goes, layer by layer");
   CLI11_PARSE(app, argc, argv);
   try {
     if (cuda) {
@@ -155,7 +180,7 @@ int main(int argc, char** argv) {
     const DataSet data =
         synthetic_garments(0, options.batch * options.steps * (options.repeats + 1), 10);
     for (const std::string& name : options.systems.empty() ? names : options.systems) {
-      run(options, find_system(name), data);
+      (options.layers ? print_layers : run)(options, find_system(name), data);
     }
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench_training: %s\n", error.what());

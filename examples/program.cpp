@@ -71,8 +71,10 @@ std::string describe(const Experiment& experiment, const StoredData& data) {
   return fmt::format(
       "{}, seed {}: {} training images of {}, {} protocol, {}, {} threads", experiment.system,
       experiment.training.seed, grouped_digits(data.train_labels.size()),
-      data.official ? "Fashion-MNIST" : "another data set", name(experiment.protocol),
-      name(data.train_labels.device()), kernels::thread_count());
+      data.official    ? "Fashion-MNIST"
+      : data.synthetic ? "drawn garments"
+                       : "another data set",
+      name(experiment.protocol), name(data.train_labels.device()), kernels::thread_count());
 }
 
 std::string describe(const RunResult& run, const StoredData& data) {

@@ -11,7 +11,7 @@
 namespace drape::kernels {
 namespace {
 
-constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
+constexpr std::size_t kMostWorkspaceBytes = std::size_t{32} << 20;
 
 void check(cublasStatus_t status, const char* call) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
@@ -71,14 +71,14 @@ class Product {
 // What decides which algorithm is fastest.
 using Key = std::array<std::int64_t, 11>;
 
-// Asks for algorithms that need no more workspace than ours.
+// Asks for algorithms that need no more workspace than that.
 class Preference {
  public:
   Preference() {
     DRAPE_CUBLAS(cublasLtMatmulPreferenceCreate, &preference_);
     DRAPE_CUBLAS(cublasLtMatmulPreferenceSetAttribute, preference_,
-                 CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &kWorkspaceBytes,
-                 sizeof(kWorkspaceBytes));
+                 CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &kMostWorkspaceBytes,
+                 sizeof(kMostWorkspaceBytes));
   }
   ~Preference() { DRAPE_VENDOR_FUNCTION(cublas(), cublasLtMatmulPreferenceDestroy)(preference_); }
   Preference(const Preference&) = delete;
@@ -89,11 +89,12 @@ class Preference {
   cublasLtMatmulPreference_t preference_ = nullptr;
 };
 
-// The algorithm that the library proposes first for such a product; asked once for each.
-cublasLtMatmulAlgo_t algorithm_for(const Key& key, const Product& product, const Layout& a,
-                                   const Layout& b, const Layout& c) {
+// The algorithm that the library proposes first for such a product, and the workspace that it
+// needs; asked once for each.
+cublasLtMatmulHeuristicResult_t proposal_for(const Key& key, const Product& product,
+                                             const Layout& a, const Layout& b, const Layout& c) {
   static std::mutex mutex;
-  static std::map<Key, cublasLtMatmulAlgo_t> known;
+  static std::map<Key, cublasLtMatmulHeuristicResult_t> known;
   const std::lock_guard lock(mutex);
   if (const auto found = known.find(key); found != known.end()) return found->second;
   cublasLtMatmulHeuristicResult_t result{};
@@ -101,7 +102,7 @@ cublasLtMatmulAlgo_t algorithm_for(const Key& key, const Product& product, const
   DRAPE_CUBLAS(cublasLtMatmulAlgoGetHeuristic, handle(), product, a, b, c, c, Preference(), 1,
                &result, &count);
   if (count == 0) check(CUBLAS_STATUS_NOT_SUPPORTED, "cublasLtMatmulAlgoGetHeuristic");
-  return known.emplace(key, result.algo).first->second;
+  return known.emplace(key, result).first->second;
 }
 
 template <class T>
@@ -138,11 +139,13 @@ void gemm(Cuda cuda, std::int64_t M, std::int64_t N, std::int64_t K, MatrixView<
   const Layout result(type, M, N, c_stride);
   const Key key{M,        N,        K,       a_plain,         b_plain, a.stride,
                 b.stride, c_stride, compute, bias != nullptr, type};
-  const cublasLtMatmulAlgo_t algorithm = algorithm_for(key, product, first, second, result);
-  const DeviceBuffer<char> workspace(cuda, kWorkspaceBytes);
+  const cublasLtMatmulHeuristicResult_t proposal =
+      proposal_for(key, product, first, second, result);
+  const DeviceBuffer<char> workspace(cuda, static_cast<std::int64_t>(proposal.workspaceSize));
   const Accumulator<T> alpha(1), beta(output == Output::add ? 1 : 0);
   DRAPE_CUBLAS(cublasLtMatmul, handle(), product, &alpha, b.data, first, a.data, second, &beta, c,
-               result, c, result, &algorithm, workspace.data(), kWorkspaceBytes, cuda.stream);
+               result, c, result, &proposal.algo, workspace.data(), proposal.workspaceSize,
+               cuda.stream);
 }
 
 template void gemm(Cuda, std::int64_t, std::int64_t, std::int64_t, MatrixView<float>,

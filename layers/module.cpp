@@ -65,6 +65,10 @@ Sequential& Sequential::add(std::string name, std::unique_ptr<Module> module) {
   return *this;
 }
 
+void Sequential::each(const std::function<void(const std::string&, Module&)>& body) {
+  for (const auto& [name, module] : modules_) body(name, *module);
+}
+
 Tensor Sequential::forward(const Tensor& x, Pass& pass) {
   Tensor y = x;
   for (const auto& [name, module] : modules_) y = module->forward(y, pass);

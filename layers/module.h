@@ -92,6 +92,9 @@ class Sequential : public Module {
   }
   Sequential& add(std::string name, std::unique_ptr<Module> module);
 
+  /// Calls body(name, module) for every module, in order.
+  void each(const std::function<void(const std::string& name, Module& module)>& body);
+
   Tensor forward(const Tensor& x, Pass& pass) override;
   Shape output_shape(const Shape& x) const override;
   std::int64_t multiply_adds(const Shape& x) const override;

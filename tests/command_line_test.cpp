@@ -329,6 +329,7 @@ TEST_CASE("compare trains the systems asked for and reports them, now and later"
   const Ended ended = run("compare --systems deep,standard" + kSmall + out);
   CHECK(ended.exit_code == 0);
   CHECK_THAT(ended.out, ContainsSubstring("report.html"));
+  CHECK_THAT(ended.err, ContainsSubstring("training images of drawn garments"));
   CHECK(ended.out.find("published") == std::string::npos);  // never beside synthetic data
   for (const char* file : {"report.md", "report.html", "report.json", "deep/seed0/history.csv",
                            "standard/seed0/weights.safetensors"}) {

@@ -39,6 +39,8 @@ const std::vector<Op>& large_rows() {
       deformed("two tiles of filters", {1, 9, 8, 8}, {70, 2, 2, 8}, {}),
       deformed("slices cut by groups", {2, 4, 5, 132}, {6, 2, 1, 44},
                {.groups = 3, .offset_groups = 2}),
+      deformed("one offset group cut by groups", {1, 3, 4, 72}, {2, 2, 1, 36},
+               {.groups = 2, .offset_groups = 3}),
       deformed("depthwise", {2, 4, 4, 6}, {12, 3, 3, 1}, {.padding = 1, .groups = 6}),
   };
   return rows;

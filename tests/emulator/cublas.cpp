@@ -15,6 +15,7 @@ using namespace drape::emulator;
 namespace {
 
 constexpr std::uint64_t kAlgorithm = 7;
+constexpr std::size_t kWorkspaceBytes = 64;
 
 struct Product {
   cublasComputeType_t compute = CUBLAS_COMPUTE_32F;
@@ -177,6 +178,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   if (most < 1) return CUBLAS_STATUS_INVALID_VALUE;
   results[0] = {};
   results[0].algo.data[0] = kAlgorithm;
+  results[0].workspaceSize = kWorkspaceBytes;
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -198,8 +200,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t product_han
   const bool biased = product.epilogue == CUBLASLT_EPILOGUE_BIAS;
   const bool typed = al.type == dl.type && bl.type == dl.type && fits_compute(product, dl.type);
   if (!fits || !typed || c != d || c_handle != d_handle || algorithm->data[0] != kAlgorithm ||
-      !is_device_memory(workspace, bytes) || !holds(a, al) || !holds(b, bl) || !holds(d, dl) ||
-      (biased && !holds(product.bias, bias)))
+      bytes != kWorkspaceBytes || !is_device_memory(workspace, bytes) || !holds(a, al) ||
+      !holds(b, bl) || !holds(d, dl) || (biased && !holds(product.bias, bias)))
     return CUBLAS_STATUS_INVALID_VALUE;
   const DeviceMemoryAccess access;
   const auto run = dl.type == CUDA_R_64F   ? multiply<double>

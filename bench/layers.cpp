@@ -1,0 +1,77 @@
+#include "bench/layers.h"
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+
+#include "kernels/memory.h"
+#include "layers/losses.h"
+#include "optim/adam.h"
+
+namespace drape::bench {
+namespace {
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  return values[values.size() / 2];
+}
+
+double seconds_of(Device device, const std::function<void()>& work) {
+  const auto wait = [&] { on(device, [](auto tag) { kernels::synchronize(tag); }); };
+  wait();
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  wait();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// Times y = function(x), and the way back from y to x and to the parameters.
+PartSeconds time_part(const std::string& name, const std::function<Tensor(const Tensor&)>& function,
+                      const Tensor& x, int repeats) {
+  std::vector<double> forward, backwards;
+  for (int i = 0; i < repeats; ++i) {
+    Tensor y;
+    forward.push_back(seconds_of(x.device(), [&] { y = function(x); }));
+    if (!y.tracked()) continue;
+    const Tensor dy = Tensor::full(y.shape(), 1.0, y.dtype(), y.device());
+    backwards.push_back(seconds_of(x.device(), [&] { backward(y, dy); }));
+  }
+  return {name, median(forward), backwards.empty() ? 0.0 : median(backwards)};
+}
+
+}  // namespace
+
+std::vector<PartSeconds> time_parts(Sequential& model, const Batch& batch, int repeats) {
+  Generator dropout(0, Purpose::dropout);
+  Adam optimizer(model.parameters());
+  std::vector<PartSeconds> parts;
+  Tensor x = batch.x;
+  model.each([&](const std::string& name, Module& layer) {
+    parts.push_back(time_part(
+        name,
+        [&](const Tensor& input) {
+          optimizer.clear_grads();
+          Pass pass = Pass::train(dropout);
+          return layer.forward(input, pass);
+        },
+        x, repeats));
+    Pass pass = Pass::train(dropout);
+    x = layer.forward(x, pass).detach();
+    x.track();  // a layer's input has a gradient, the batch has none
+  });
+  parts.push_back(time_part(
+      "loss", [&](const Tensor& logits) { return softmax_cross_entropy(logits, batch.targets); }, x,
+      repeats));
+  parts.push_back({"optimiser", 0.0, 0.0});
+  std::vector<double> steps;
+  for (int i = 0; i < repeats; ++i) {
+    Pass pass = Pass::train(dropout);
+    optimizer.clear_grads();
+    backward(softmax_cross_entropy(model.forward(batch.x, pass), batch.targets));
+    steps.push_back(seconds_of(x.device(), [&] { optimizer.step(1e-3); }));
+  }
+  parts.back().forward = median(steps);
+  return parts;
+}
+
+}  // namespace drape::bench
