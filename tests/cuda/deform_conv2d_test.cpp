@@ -32,7 +32,8 @@ Op deformed(const char* name, const Shape& x, const Shape& w, const DeformConv2d
 
 const std::vector<Op>& large_rows() {
   static const std::vector<Op> rows{
-      deformed("two bands in f64", {2, 21, 22, 3}, {4, 3, 3, 3}, {.padding = 1}),
+      deformed("two bands in f64", {2, 21, 22, 4}, {4, 3, 3, 4},
+               {.padding = 1, .offset_groups = 2}),
       deformed("bands, stride 2", {1, 38, 25, 5}, {3, 2, 3, 5}, {.stride = 2, .padding = {0, 1}}),
       deformed("two slices of channels", {3, 5, 7, 40}, {5, 3, 3, 40}, {.padding = 1}),
       deformed("slices and bands", {1, 28, 29, 36}, {3, 1, 2, 36}, {.padding = {0, 1}}),
