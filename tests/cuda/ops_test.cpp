@@ -156,6 +156,15 @@ TEST_CASE("a layer in bf16 trains weights in f32", "[cuda]") {
   CHECK(parity_error(run(exact, DType::f64), rounded, 2.0 * kBf16Tolerance) == "");
 }
 
+TEST_CASE("a loss on CUDA of more rows than its launch has warps", "[cuda]") {
+  if (const std::string why = no_cuda(); !why.empty()) return skip(why);
+  const Shape shape{kSanitized ? 24 : 8200, 2};  // sanitizers would take a minute
+  const Tensor logits = noise(shape, {.seed = 3, .id = 0}, DType::f64);
+  const Tensor targets = Tensor::full(shape, 0.5, DType::f64);
+  CHECK(softmax_cross_entropy(logits.to(Device::cuda), targets.to(Device::cuda)).item() ==
+        Approx(softmax_cross_entropy(logits, targets).item()).epsilon(1e-12));
+}
+
 TEST_CASE("tensors on different devices are refused", "[cuda]") {
   if (const std::string why = no_cuda(); !why.empty()) return skip(why);
   const Tensor cpu = Tensor::zeros({2, 4}), cuda = Tensor::zeros({2, 4}, DType::f32, Device::cuda);
