@@ -1,12 +1,14 @@
 #include "kernels/conv2d.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "kernels/conv2d_one_channel.h"
 #include "kernels/conv2d_winograd.h"
 #include "kernels/epilogue.h"
 #include "kernels/gemm.h"
+#include "kernels/max_pool2d.h"
 #include "kernels/memory.h"
 #include "kernels/parallel.h"
 #include "kernels/partials.h"
@@ -182,39 +184,38 @@ void forward_tile(const Conv2dGeometry& g, const Patches& patches, Range pixels,
   }
 }
 
-// The gradients that come from some of a region's pixels are added to dx, dw and db. dx and dw may
-// be null.
+// The gradients that come from some of a region's pixels are added. dx and dw may be null.
 void backward_tile(const Conv2dGeometry& g, const Patches& patches, Range pixels, const float* x,
-                   const float* w, const float* y, const float* dy, Activation activation,
-                   float* dx, float* dw, float* db) {
+                   const float* w, const Conv2dOutput<const float>& output, const float* dy,
+                   const Conv2dGradients<float>& d) {
   const std::int64_t filters = g.K / g.groups, filter = g.w_size() / g.K;
   Buffer<float> matrix(pixels.size() * patches.width()), dz(pixels.size() * g.K);
   for (std::int64_t m = 0; m < pixels.size(); ++m) {
     const std::int64_t out = patches.output(pixels.begin + m) * g.K;
-    if (activation == Activation::relu) {
-      undo_activation(g.K, y + out, dy + out, dz.data() + m * g.K);
+    if (output.activation == Activation::relu) {
+      undo_activation(g.K, output.y + out, dy + out, dz.data() + m * g.K);
     } else {
       std::copy_n(dy + out, g.K, dz.data() + m * g.K);
     }
   }
-  add_column_sums(pixels.size(), g.K, dz.data(), db);
+  add_column_sums(pixels.size(), g.K, dz.data(), d.db);
   for (std::int64_t group = 0; group < g.groups; ++group) {
     const float* dz_group = dz.data() + group * filters;
     const std::int64_t first = group * filters * filter;
-    if (dw != nullptr) {
+    if (d.dw != nullptr) {
       patches.unfold(x, group, pixels, matrix.data());
       patches.each_strip([&](std::int64_t column, std::int64_t weight, std::int64_t width) {
         gemm<float>(filters, width, pixels.size(), {dz_group, g.K, Use::transposed},
-                    {matrix.data() + column, patches.width()}, Output::add, dw + first + weight,
+                    {matrix.data() + column, patches.width()}, Output::add, d.dw + first + weight,
                     filter);
       });
     }
-    if (dx != nullptr) {
+    if (d.dx != nullptr) {
       patches.each_strip([&](std::int64_t column, std::int64_t weight, std::int64_t width) {
         gemm<float>(pixels.size(), width, filters, {dz_group, g.K}, {w + first + weight, filter},
                     Output::replace, matrix.data() + column, patches.width());
       });
-      patches.fold(matrix.data(), group, pixels, dx);
+      patches.fold(matrix.data(), group, pixels, d.dx);
     }
   }
 }
@@ -241,13 +242,11 @@ void each_product(const Conv2dGeometry& g, Body&& body) {
   }
 }
 
-}  // namespace
-
-template <>
-void conv2d_forward(Cpu, const Conv2dGeometry& g, const float* x, const float* w, const float* b,
-                    Activation activation, float* y) {
-  if (g.C == 1) return conv2d_one_channel_forward(g, x, w, b, activation, y);
-  if (winograd_pays(g)) return conv2d_winograd_forward(g, x, w, b, activation, y);
+// Every output, activated.
+void forward(const Conv2dGeometry& g, const float* x, const float* w, const float* b,
+             Activation activation, float* y) {
+  if (g.C == 1) return conv2d_one_channel_forward(g, x, w, b, {activation, y});
+  if (winograd_pays(g)) return conv2d_winograd_forward(g, x, w, b, {activation, y});
   for (const Region& region : regions_of(g)) {
     const Patches patches(g, region);
     const std::int64_t rows = patches.tile_rows();
@@ -258,35 +257,8 @@ void conv2d_forward(Cpu, const Conv2dGeometry& g, const float* x, const float* w
   }
 }
 
-template <>
-void conv2d_backward(Cpu, const Conv2dGeometry& g, const float* x, const float* w, const float* y,
-                     const float* dy, Activation activation, float* dx, float* dw, float* db) {
-  if (g.C == 1 && dx == nullptr)
-    return conv2d_one_channel_backward(g, x, y, dy, activation, dw, db);
-  if (winograd_pays(g)) return conv2d_winograd_backward(g, x, w, y, dy, activation, dx, dw, db);
-  const std::vector<Region> regions = regions_of(g);
-  Partials<float> partials(g.N, g.w_size() + g.K);
-  parallel_for(partials.chunks(), [&](std::int64_t chunk) {
-    const Range images = part(g.N, partials.chunks(), chunk);
-    const std::int64_t image = g.H * g.W * g.C;
-    float* sums = partials.start(chunk);
-    if (dx != nullptr) std::fill_n(dx + images.begin * image, images.size() * image, 0.0f);
-    for (const Region& region : regions) {
-      const Patches patches(g, region);
-      const Range all = patches.pixels_of(images);
-      for (std::int64_t m = all.begin; m < all.end; m += patches.tile_rows()) {
-        backward_tile(g, patches, {m, std::min(m + patches.tile_rows(), all.end)}, x, w, y, dy,
-                      activation, dx, dw == nullptr ? nullptr : sums, sums + g.w_size());
-      }
-    }
-  });
-  if (dw != nullptr) partials.add_up(0, g.w_size(), dw);
-  if (db != nullptr) partials.add_up(g.w_size(), g.K, db);
-}
-
-template <>
-void conv2d_forward(Cpu, const Conv2dGeometry& g, const double* x, const double* w, const double* b,
-                    Activation activation, double* y) {
+void forward(const Conv2dGeometry& g, const double* x, const double* w, const double* b,
+             Activation activation, double* y) {
   std::fill_n(y, g.y_size(), 0.0);
   each_product(g, [&](std::int64_t out, std::int64_t pixel, std::int64_t weight) {
     y[out] += w[weight] * x[pixel];
@@ -294,29 +266,106 @@ void conv2d_forward(Cpu, const Conv2dGeometry& g, const double* x, const double*
   add_bias_activate(g.N * g.P * g.Q, g.K, b, activation, y, g.K);
 }
 
-template <>
-void conv2d_backward(Cpu, const Conv2dGeometry& g, const double* x, const double* w,
-                     const double* y, const double* dy, Activation activation, double* dx,
-                     double* dw, double* db) {
+void backward(const Conv2dGeometry& g, const float* x, const float* w,
+              const Conv2dOutput<const float>& out, const float* dy,
+              const Conv2dGradients<float>& d) {
+  if (g.C == 1 && d.dx == nullptr) return conv2d_one_channel_backward(g, x, out, dy, d);
+  if (winograd_pays(g)) return conv2d_winograd_backward(g, x, w, out, dy, d);
+  const std::vector<Region> regions = regions_of(g);
+  Partials<float> partials(g.N, g.w_size() + g.K);
+  parallel_for(partials.chunks(), [&](std::int64_t chunk) {
+    const Range images = part(g.N, partials.chunks(), chunk);
+    const std::int64_t image = g.H * g.W * g.C;
+    float *dw = partials.start(chunk), *db = dw + g.w_size();
+    if (d.dx != nullptr) std::fill_n(d.dx + images.begin * image, images.size() * image, 0.0f);
+    for (const Region& region : regions) {
+      const Patches patches(g, region);
+      const Range all = patches.pixels_of(images);
+      for (std::int64_t m = all.begin; m < all.end; m += patches.tile_rows()) {
+        backward_tile(g, patches, {m, std::min(m + patches.tile_rows(), all.end)}, x, w, out, dy,
+                      {d.dx, d.dw == nullptr ? nullptr : dw, db});
+      }
+    }
+  });
+  if (d.dw != nullptr) partials.add_up(0, g.w_size(), d.dw);
+  if (d.db != nullptr) partials.add_up(g.w_size(), g.K, d.db);
+}
+
+void backward(const Conv2dGeometry& g, const double* x, const double* w,
+              const Conv2dOutput<const double>& out, const double* dy,
+              const Conv2dGradients<double>& d) {
   Buffer<double> dz(g.y_size());
   std::copy_n(dy, g.y_size(), dz.data());
-  if (activation == Activation::relu) undo_activation(g.y_size(), y, dy, dz.data());
-  if (dx != nullptr) {
-    std::fill_n(dx, g.x_size(), 0.0);
-    each_product(g, [&](std::int64_t out, std::int64_t pixel, std::int64_t weight) {
-      dx[pixel] += w[weight] * dz[out];
+  if (out.activation == Activation::relu) undo_activation(g.y_size(), out.y, dy, dz.data());
+  if (d.dx != nullptr) {
+    std::fill_n(d.dx, g.x_size(), 0.0);
+    each_product(g, [&](std::int64_t output, std::int64_t pixel, std::int64_t weight) {
+      d.dx[pixel] += w[weight] * dz[output];
     });
   }
-  if (dw != nullptr) {
-    std::fill_n(dw, g.w_size(), 0.0);
-    each_product(g, [&](std::int64_t out, std::int64_t pixel, std::int64_t weight) {
-      dw[weight] += x[pixel] * dz[out];
+  if (d.dw != nullptr) {
+    std::fill_n(d.dw, g.w_size(), 0.0);
+    each_product(g, [&](std::int64_t output, std::int64_t pixel, std::int64_t weight) {
+      d.dw[weight] += x[pixel] * dz[output];
     });
   }
-  if (db != nullptr) {
-    std::fill_n(db, g.K, 0.0);
-    add_column_sums(g.N * g.P * g.Q, g.K, dz.data(), db);
+  if (d.db != nullptr) {
+    std::fill_n(d.db, g.K, 0.0);
+    add_column_sums(g.N * g.P * g.Q, g.K, dz.data(), d.db);
   }
 }
+
+// The 2x2 windows of a convolution's output.
+Pool2dGeometry windows_of(const Conv2dGeometry& g) {
+  return {g.N, g.P, g.Q, g.K, g.P / 2, g.Q / 2, 2, 2, 0};
+}
+
+// Winograd's tiles are whole windows where their outputs lie side by side.
+bool pools_in_winograd(const Conv2dGeometry& g) {
+  return g.dilation == Size2(1) && winograd_pays(g);
+}
+
+}  // namespace
+
+template <class T>
+void conv2d_forward(Cpu cpu, const Conv2dGeometry& g, const T* x, const T* w, const T* b,
+                    const Conv2dOutput<T>& out) {
+  if (out.cell == nullptr) return forward(g, x, w, b, out.activation, out.y);
+  if constexpr (std::is_same_v<T, float>) {
+    if (g.C == 1) return conv2d_one_channel_forward(g, x, w, b, out);
+    if (pools_in_winograd(g)) return conv2d_winograd_forward(g, x, w, b, out);
+  }
+  Buffer<T> z(g.y_size());
+  forward(g, x, w, b, out.activation, z.data());
+  max_pool2d_forward(cpu, windows_of(g), z.data(), out.y, out.cell);
+  if (out.activation == Activation::none) return;
+  for (std::int64_t i = 0; i < g.N * (g.P / 2) * (g.Q / 2) * g.K; ++i) {
+    if (!(out.y[i] > T(0))) out.cell[i] = kNoCell;
+  }
+}
+
+template <class T>
+void conv2d_backward(Cpu cpu, const Conv2dGeometry& g, const T* x, const T* w,
+                     const Conv2dOutput<const T>& out, const T* dy, const Conv2dGradients<T>& d) {
+  if (out.cell == nullptr) return backward(g, x, w, out, dy, d);
+  if constexpr (std::is_same_v<T, float>) {
+    if (g.C == 1 && d.dx == nullptr) return conv2d_one_channel_backward(g, x, out, dy, d);
+    if (pools_in_winograd(g)) return conv2d_winograd_backward(g, x, w, out, dy, d);
+  }
+  Buffer<T> dz(g.y_size());
+  max_pool2d_backward(cpu, windows_of(g), dy, out.cell, dz.data());
+  backward(g, x, w, {}, dz.data(), d);
+}
+
+template void conv2d_forward(Cpu, const Conv2dGeometry&, const float*, const float*, const float*,
+                             const Conv2dOutput<float>&);
+template void conv2d_forward(Cpu, const Conv2dGeometry&, const double*, const double*,
+                             const double*, const Conv2dOutput<double>&);
+template void conv2d_backward(Cpu, const Conv2dGeometry&, const float*, const float*,
+                              const Conv2dOutput<const float>&, const float*,
+                              const Conv2dGradients<float>&);
+template void conv2d_backward(Cpu, const Conv2dGeometry&, const double*, const double*,
+                              const Conv2dOutput<const double>&, const double*,
+                              const Conv2dGradients<double>&);
 
 }  // namespace drape::kernels

@@ -270,43 +270,87 @@ void direct_backward_filter(Cuda cuda, const Conv2dGeometry& g, const T* x, cons
   });
 }
 
+// y, cell = the largest of each 2x2 window of act(z + b).
+template <class T>
+void add_bias_activate_pool(Cuda cuda, const Conv2dGeometry& g, const T* z, const T* b,
+                            const Conv2dOutput<T>& out) {
+  using A = Accumulator<T>;
+  const std::int64_t P = g.P / 2, Q = g.Q / 2, row = g.Q * g.K;
+  for_each(cuda, "add_bias_activate_pool", g.N * P * Q * g.K, [=] __device__(std::int64_t i) {
+    const std::int64_t k = i % g.K, q = i / g.K % Q, p = i / g.K / Q % P, n = i / g.K / Q / P;
+    const T* window = z + ((n * g.P + 2 * p) * g.Q + 2 * q) * g.K + k;
+    const A bias = b == nullptr ? A(0) : A(b[k]);
+    A largest = A(window[0]) + bias;
+    int cell = 0;
+    for (int c = 1; c < 4; ++c) {
+      const A value = A(window[c / 2 * row + c % 2 * g.K]) + bias;
+      if (!(value > largest) && value == value) continue;  // NaN wins
+      largest = value;
+      cell = c;
+    }
+    const bool relu = out.activation == Activation::relu;
+    out.y[i] = static_cast<T>(relu && largest < A(0) ? A(0) : largest);
+    out.cell[i] = static_cast<std::uint8_t>(relu && !(largest > A(0)) ? kNoCell : cell);
+  });
+}
+
+// dz of every output, from that of the windows.
+template <class T>
+void undo_pool(Cuda cuda, const Conv2dGeometry& g, const std::uint8_t* cell, const T* dy, T* dz) {
+  const std::int64_t P = g.P / 2, Q = g.Q / 2;
+  for_each(cuda, "undo_pool", g.y_size(), [=] __device__(std::int64_t i) {
+    const std::int64_t k = i % g.K, q = i / g.K % g.Q, p = i / g.K / g.Q % g.P;
+    const std::int64_t n = i / g.K / g.Q / g.P, window = ((n * P + p / 2) * Q + q / 2) * g.K + k;
+    const bool inside = p / 2 < P && q / 2 < Q;
+    dz[i] = inside && cell[window] == p % 2 * 2 + q % 2 ? dy[window] : static_cast<T>(0);
+  });
+}
+
 }  // namespace
 
 template <class T>
 void conv2d_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w, const T* b,
-                    Activation activation, T* y) {
-  if (!by_cudnn<Forward>(cuda, g, x, w, y)) direct_forward(cuda, g, x, w, y);
-  add_bias_activate(cuda, g.N * g.P * g.Q, g.K, b, activation, y);
+                    const Conv2dOutput<T>& out) {
+  const bool pooled = out.cell != nullptr;
+  const DeviceBuffer<T> whole(cuda, pooled ? g.y_size() : 0);
+  T* z = pooled ? whole.data() : out.y;
+  if (!by_cudnn<Forward>(cuda, g, x, w, z)) direct_forward(cuda, g, x, w, z);
+  if (pooled) return add_bias_activate_pool(cuda, g, z, b, out);
+  add_bias_activate(cuda, g.N * g.P * g.Q, g.K, b, out.activation, z);
 }
 
 template <class T>
-void conv2d_backward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w, const T* y,
-                     const T* dy, Activation activation, T* dx, T* dw, T* db) {
-  const DeviceBuffer<T> masked(cuda, activation == Activation::relu ? g.y_size() : 0);
-  const T* dz = dy;
-  if (activation == Activation::relu) {
-    relu_backward(cuda, y, dy, masked.data(), g.y_size());
-    dz = masked.data();
+void conv2d_backward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w,
+                     const Conv2dOutput<const T>& out, const T* dy, const Conv2dGradients<T>& d) {
+  const bool pooled = out.cell != nullptr, relu = out.activation == Activation::relu;
+  const DeviceBuffer<T> masked(cuda, pooled || relu ? g.y_size() : 0);
+  const T* dz = pooled || relu ? masked.data() : dy;
+  if (pooled) {
+    undo_pool(cuda, g, out.cell, dy, masked.data());
+  } else if (relu) {
+    relu_backward(cuda, out.y, dy, masked.data(), g.y_size());
   }
-  if (dx != nullptr && !by_cudnn<BackwardData>(cuda, g, w, dz, dx))
-    direct_backward_data(cuda, g, w, dz, dx);
-  if (dw != nullptr && !by_cudnn<BackwardFilter>(cuda, g, x, dz, dw))
-    direct_backward_filter(cuda, g, x, dz, dw);
-  if (db != nullptr) column_sums(cuda, g.N * g.P * g.Q, g.K, dz, db);
+  if (d.dx != nullptr && !by_cudnn<BackwardData>(cuda, g, w, dz, d.dx))
+    direct_backward_data(cuda, g, w, dz, d.dx);
+  if (d.dw != nullptr && !by_cudnn<BackwardFilter>(cuda, g, x, dz, d.dw))
+    direct_backward_filter(cuda, g, x, dz, d.dw);
+  if (d.db != nullptr) column_sums(cuda, g.N * g.P * g.Q, g.K, dz, d.db);
 }
 
 template void conv2d_forward(Cuda, const Conv2dGeometry&, const float*, const float*, const float*,
-                             Activation, float*);
+                             const Conv2dOutput<float>&);
 template void conv2d_forward(Cuda, const Conv2dGeometry&, const double*, const double*,
-                             const double*, Activation, double*);
+                             const double*, const Conv2dOutput<double>&);
 template void conv2d_forward(Cuda, const Conv2dGeometry&, const BFloat16*, const BFloat16*,
-                             const BFloat16*, Activation, BFloat16*);
-template void conv2d_backward(Cuda, const Conv2dGeometry&, const float*, const float*, const float*,
-                              const float*, Activation, float*, float*, float*);
+                             const BFloat16*, const Conv2dOutput<BFloat16>&);
+template void conv2d_backward(Cuda, const Conv2dGeometry&, const float*, const float*,
+                              const Conv2dOutput<const float>&, const float*,
+                              const Conv2dGradients<float>&);
 template void conv2d_backward(Cuda, const Conv2dGeometry&, const double*, const double*,
-                              const double*, const double*, Activation, double*, double*, double*);
+                              const Conv2dOutput<const double>&, const double*,
+                              const Conv2dGradients<double>&);
 template void conv2d_backward(Cuda, const Conv2dGeometry&, const BFloat16*, const BFloat16*,
-                              const BFloat16*, const BFloat16*, Activation, BFloat16*, BFloat16*,
-                              BFloat16*);
+                              const Conv2dOutput<const BFloat16>&, const BFloat16*,
+                              const Conv2dGradients<BFloat16>&);
 
 }  // namespace drape::kernels

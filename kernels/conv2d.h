@@ -6,11 +6,32 @@
 //   x [N,H,W,C]   w [K,R,S,C/groups]   b [K] or null   y [N,P,Q,K]
 #pragma once
 
+#include <type_traits>
+
 #include "kernels/activation.h"
 #include "kernels/backend.h"
 #include "kernels/geometry.h"
 
 namespace drape::kernels {
+
+/// `cell` of a window whose gradient goes nowhere: ReLU made its largest value 0.
+inline constexpr int kNoCell = 4;
+
+/// What becomes of a convolution's z. Without `cell`, y [N,P,Q,K] = act(z). With it, y
+/// [N,P/2,Q/2,K] is the largest act(z) of each 2x2 window, as in max_pool2d.h, and cell, of the
+/// same shape, tells which of the four in scan order that is, or kNoCell.
+template <class T>
+struct Conv2dOutput {
+  Activation activation = Activation::none;
+  T* y = nullptr;
+  std::conditional_t<std::is_const_v<T>, const std::uint8_t, std::uint8_t>* cell = nullptr;
+};
+
+/// Each may be null where it is not needed.
+template <class T>
+struct Conv2dGradients {
+  T *dx = nullptr, *dw = nullptr, *db = nullptr;
+};
 
 /// f32: 3x3 filters by Winograd's algorithm where that pays, one-channel images by a kernel of
 /// their own, the rest by image patches unfolded into cache-sized tiles; oneDNN's GEMM does the
@@ -18,18 +39,18 @@ namespace drape::kernels {
 /// with.
 template <class T>
 void conv2d_forward(Cpu, const Conv2dGeometry& geometry, const T* x, const T* w, const T* b,
-                    Activation activation, T* y);
+                    const Conv2dOutput<T>& out);
 template <class T>
 void conv2d_forward(Cuda, const Conv2dGeometry& geometry, const T* x, const T* w, const T* b,
-                    Activation activation, T* y);
+                    const Conv2dOutput<T>& out);
 
-/// Gradients from dy [N,P,Q,K]; dx, dw, db may each be null where not needed. y is forward's
-/// result, read for the activation's derivative only. The same bits for any number of threads.
+/// Gradients from dy, which has the shape of y. y is read for the activation's derivative only, and
+/// not where cell tells it. The same bits for any number of threads.
 template <class T>
-void conv2d_backward(Cpu, const Conv2dGeometry& geometry, const T* x, const T* w, const T* y,
-                     const T* dy, Activation activation, T* dx, T* dw, T* db);
+void conv2d_backward(Cpu, const Conv2dGeometry& geometry, const T* x, const T* w,
+                     const Conv2dOutput<const T>& out, const T* dy, const Conv2dGradients<T>& d);
 template <class T>
-void conv2d_backward(Cuda, const Conv2dGeometry& geometry, const T* x, const T* w, const T* y,
-                     const T* dy, Activation activation, T* dx, T* dw, T* db);
+void conv2d_backward(Cuda, const Conv2dGeometry& geometry, const T* x, const T* w,
+                     const Conv2dOutput<const T>& out, const T* dy, const Conv2dGradients<T>& d);
 
 }  // namespace drape::kernels

@@ -3,17 +3,17 @@
 // registers and pixels are broadcast.
 #pragma once
 
-#include "kernels/activation.h"
-#include "kernels/geometry.h"
+#include "kernels/conv2d.h"
 
 namespace drape::kernels {
 
 /// conv2d_forward for C = 1.
 void conv2d_one_channel_forward(const Conv2dGeometry& geometry, const float* x, const float* w,
-                                const float* b, Activation activation, float* y);
+                                const float* b, const Conv2dOutput<float>& out);
 
-/// dw and db of conv2d_backward for C = 1; each may be null.
-void conv2d_one_channel_backward(const Conv2dGeometry& geometry, const float* x, const float* y,
-                                 const float* dy, Activation activation, float* dw, float* db);
+/// dw and db of conv2d_backward for C = 1.
+void conv2d_one_channel_backward(const Conv2dGeometry& geometry, const float* x,
+                                 const Conv2dOutput<const float>& out, const float* dy,
+                                 const Conv2dGradients<float>& d);
 
 }  // namespace drape::kernels

@@ -3,125 +3,208 @@
 #include <algorithm>
 #include <array>
 
-#include "kernels/epilogue.h"
 #include "kernels/float8.h"
-#include "kernels/gemm.h"
 #include "kernels/memory.h"
+#include "kernels/panel_gemm.h"
 #include "kernels/parallel.h"
+#include "kernels/partials.h"
+#include "kernels/window_max.h"
+
+// Inlined into one large function the transforms would not keep to the registers.
+#define DRAPE_APART [[gnu::noinline]]
 
 namespace drape::kernels {
 namespace {
 
-template <std::size_t Rows, std::size_t Columns>
-using Matrix = std::array<std::array<float, Columns>, Rows>;
-
-template <std::size_t Rows, std::size_t Columns>
-constexpr Matrix<Columns, Rows> transposed(const Matrix<Rows, Columns>& m) {
-  Matrix<Columns, Rows> t{};
-  for (std::size_t i = 0; i < Rows; ++i) {
-    for (std::size_t j = 0; j < Columns; ++j) t[j][i] = m[i][j];
-  }
-  return t;
-}
-
-// The three maps for interpolation at 0, a, -a, b, -b and infinity (Toom-Cook). The usual points
-// are 1 and 2; with these the largest error is less than half as large, and B and A stay exact.
-// NOLINTBEGIN(readability-identifier-naming): the formula's letters
-namespace toom_cook {
-constexpr float a = 0.75f, b = 1.5f, a2 = a * a, b2 = b * b;
-constexpr float at0 = 1 / (a2 * b2), at_a = 1 / (2 * a2 * (a2 - b2)),
-                at_b = 1 / (2 * b2 * (b2 - a2));
-constexpr Matrix<6, 6> kBT{{{a2 * b2, 0, -a2 - b2, 0, 1, 0},
-                            {0, -a* b2, -b2, a, 1, 0},
-                            {0, a* b2, -b2, -a, 1, 0},
-                            {0, -b* a2, -a2, b, 1, 0},
-                            {0, b* a2, -a2, -b, 1, 0},
-                            {0, a2* b2, 0, -a2 - b2, 0, 1}}};
-constexpr Matrix<6, 3> kG{{{at0, 0, 0},
-                           {at_a, a* at_a, a2* at_a},
-                           {at_a, -a* at_a, a2* at_a},
-                           {at_b, b* at_b, b2* at_b},
-                           {at_b, -b* at_b, b2* at_b},
-                           {0, 0, 1}}};
-constexpr Matrix<4, 6> kAT{{{1, 1, 1, 1, 1, 0},
-                            {0, a, -a, b, -b, 0},
-                            {0, a2, a2, b2, b2, 0},
-                            {0, a2* a, -a2* a, b2* b, -b2* b, 1}}};
-}  // namespace toom_cook
-// NOLINTEND(readability-identifier-naming)
-using toom_cook::kAT, toom_cook::kBT, toom_cook::kG;
-constexpr Matrix<6, 6> kB = transposed(kBT);
-constexpr Matrix<3, 6> kGT = transposed(kG);
-constexpr Matrix<6, 4> kA = transposed(kAT);
 constexpr std::int64_t kTile = 4, kInput = 6, kProducts = kInput * kInput, kOutputs = kTile * kTile;
 
-// out = M in M^T, for matrices of vectors: eight channels at a time.
-template <const auto& M>
-void transform(const Float8* in, Float8* out) {
-  constexpr std::size_t rows = M.size(), columns = M[0].size();
-  std::array<Float8, rows * columns> left;
-  for (std::size_t j = 0; j < columns; ++j) {
-#pragma GCC unroll 6
-    for (std::size_t i = 0; i < rows; ++i) {
-      Float8 sum{};
-#pragma GCC unroll 6
-      for (std::size_t k = 0; k < columns; ++k) {
-        if (M[i][k] != 0) sum += M[i][k] * in[k * columns + j];
-      }
-      left[i * columns + j] = sum;
-    }
+constexpr std::int64_t kWindows = kOutputs / 4;  // of 2x2
+
+using Outputs = std::array<Float8, kOutputs>;
+
+// The outputs of window i of a tile.
+Window8 window(const Outputs& z, std::size_t i) {
+  const std::size_t first = i / 2 * 2 * kTile + i % 2 * 2;
+  return {z[first], z[first + 1], z[first + kTile], z[first + kTile + 1]};
+}
+void set_window(const Window8& from, std::size_t i, Outputs& z) {
+  const std::size_t first = i / 2 * 2 * kTile + i % 2 * 2;
+  z[first] = from[0], z[first + 1] = from[1];
+  z[first + kTile] = from[2], z[first + kTile + 1] = from[3];
+}
+
+// The three maps of the formula along one axis, and their transposes, for interpolation at 0, a,
+// -a, b, -b and infinity (Toom-Cook). The usual points are 1 and 2; with these the largest error is
+// less than half as large, and B and A stay exact. What a pair of points shares is computed once.
+// NOLINTBEGIN(readability-identifier-naming): the formula's letters
+constexpr float a = 0.75f, b = 1.5f, a2 = a * a, b2 = b * b, a3 = a2 * a, b3 = b2 * b;
+constexpr float at_0 = 1 / (a2 * b2), at_a = 1 / (2 * a2 * (a2 - b2)),
+                at_b = 1 / (2 * b2 * (b2 - a2));
+// NOLINTEND(readability-identifier-naming)
+
+template <class T, std::size_t size>
+using Vector = std::array<T, size>;
+
+// B^T d
+struct ToProducts {
+  static constexpr std::size_t kFrom = 6, kTo = 6;
+  template <class T>
+  static Vector<T, 6> apply(const Vector<T, 6>& d) {
+    const T even_a = d[4] - b2 * d[2], odd_a = a * d[3] - a * b2 * d[1];
+    const T even_b = d[4] - a2 * d[2], odd_b = b * d[3] - b * a2 * d[1];
+    return {a2 * b2 * d[0] - (a2 + b2) * d[2] + d[4],
+            even_a + odd_a,
+            even_a - odd_a,
+            even_b + odd_b,
+            even_b - odd_b,
+            a2 * b2 * d[1] - (a2 + b2) * d[3] + d[5]};
   }
-  for (std::size_t i = 0; i < rows; ++i) {
+};
+
+// B m
+struct FromProducts {
+  static constexpr std::size_t kFrom = 6, kTo = 6;
+  template <class T>
+  static Vector<T, 6> apply(const Vector<T, 6>& m) {
+    const T sum_a = m[1] + m[2], difference_a = m[1] - m[2];
+    const T sum_b = m[3] + m[4], difference_b = m[3] - m[4];
+    return {a2 * b2 * m[0],
+            a2 * b2 * m[5] - a * b2 * difference_a - b * a2 * difference_b,
+            -(a2 + b2) * m[0] - b2 * sum_a - a2 * sum_b,
+            a * difference_a + b * difference_b - (a2 + b2) * m[5],
+            m[0] + sum_a + sum_b,
+            m[5]};
+  }
+};
+
+// A^T m
+struct ToOutputs {
+  static constexpr std::size_t kFrom = 6, kTo = 4;
+  template <class T>
+  static Vector<T, 4> apply(const Vector<T, 6>& m) {
+    const T sum_a = m[1] + m[2], difference_a = m[1] - m[2];
+    const T sum_b = m[3] + m[4], difference_b = m[3] - m[4];
+    return {m[0] + sum_a + sum_b, a * difference_a + b * difference_b, a2 * sum_a + b2 * sum_b,
+            a3 * difference_a + b3 * difference_b + m[5]};
+  }
+};
+
+// A y
+struct FromOutputs {
+  static constexpr std::size_t kFrom = 4, kTo = 6;
+  template <class T>
+  static Vector<T, 6> apply(const Vector<T, 4>& y) {
+    const T even_a = y[0] + a2 * y[2], odd_a = a * y[1] + a3 * y[3];
+    const T even_b = y[0] + b2 * y[2], odd_b = b * y[1] + b3 * y[3];
+    return {y[0], even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, y[3]};
+  }
+};
+
+// G g
+struct FromFilter {
+  static constexpr std::size_t kFrom = 3, kTo = 6;
+  template <class T>
+  static Vector<T, 6> apply(const Vector<T, 3>& g) {
+    const T even_a = at_a * g[0] + at_a * a2 * g[2], odd_a = at_a * a * g[1];
+    const T even_b = at_b * g[0] + at_b * b2 * g[2], odd_b = at_b * b * g[1];
+    return {at_0 * g[0], even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, g[2]};
+  }
+};
+
+// G^T m
+struct ToFilter {
+  static constexpr std::size_t kFrom = 6, kTo = 3;
+  template <class T>
+  static Vector<T, 3> apply(const Vector<T, 6>& m) {
+    const T sum_a = m[1] + m[2], sum_b = m[3] + m[4];
+    return {at_0 * m[0] + at_a * sum_a + at_b * sum_b,
+            at_a * a * (m[1] - m[2]) + at_b * b * (m[3] - m[4]),
+            at_a * a2 * sum_a + at_b * b2 * sum_b + m[5]};
+  }
+};
+
+// M in M^T, for a map M along one axis and a matrix of vectors, eight channels at a time: reads
+// load(element) once each, and calls store(element, value).
+template <class Map, class Load, class Store>
+void transform(Load&& load, Store&& store) {
+  constexpr std::size_t from = Map::kFrom, to = Map::kTo;
+  std::array<Float8, to * from> left;
 #pragma GCC unroll 6
-    for (std::size_t j = 0; j < rows; ++j) {
-      Float8 sum{};
+  for (std::size_t j = 0; j < from; ++j) {
+    Vector<Float8, from> column;
 #pragma GCC unroll 6
-      for (std::size_t k = 0; k < columns; ++k) {
-        if (M[j][k] != 0) sum += left[i * columns + k] * M[j][k];
-      }
-      out[i * rows + j] = sum;
-    }
+    for (std::size_t i = 0; i < from; ++i) column[i] = load(i * from + j);
+    const Vector<Float8, to> mapped = Map::apply(column);
+#pragma GCC unroll 6
+    for (std::size_t i = 0; i < to; ++i) left[i * from + j] = mapped[i];
+  }
+#pragma GCC unroll 6
+  for (std::size_t i = 0; i < to; ++i) {
+    Vector<Float8, from> row;
+#pragma GCC unroll 6
+    for (std::size_t j = 0; j < from; ++j) row[j] = left[i * from + j];
+    const Vector<Float8, to> mapped = Map::apply(row);
+#pragma GCC unroll 6
+    for (std::size_t j = 0; j < to; ++j) store(i * to + j, mapped[j]);
   }
 }
 
-// The tiles of an image. With a dilation of d the outputs fall into d x d grids that share no
-// input; a tile lies in one of them.
+// The tiles along one axis of an image. With a dilation of d the outputs fall into d grids that
+// share no input; a tile lies in one of them.
+struct TileAxis {
+  TileAxis(std::int64_t size, std::int64_t step)
+      : dilation(step),
+        tiles((size + step * kTile - 1) / (step * kTile)),
+        count(tiles * std::min(step, size)) {}
+  std::int64_t start(std::int64_t index) const {
+    return index / tiles + index % tiles * kTile * dilation;
+  }
+  std::int64_t dilation, tiles, count;
+};
+
+std::int64_t tile_count(const Conv2dGeometry& g) {
+  return TileAxis(g.P, g.dilation.y).count * TileAxis(g.Q, g.dilation.x).count;
+}
+
+// Which pixels the tiles of an image read and make.
 class Tiles {
  public:
-  explicit Tiles(const Conv2dGeometry& geometry)
-      : g_(geometry), y_(g_.P, g_.dilation.y), x_(g_.Q, g_.dilation.x) {}
+  using Inputs = std::array<std::int64_t, kProducts>;
+  using Pixels = std::array<std::int64_t, kOutputs>;
+  using Windows = std::array<std::int64_t, kWindows>;
+
+  explicit Tiles(const Conv2dGeometry& g)
+      : y_(g.P, g.dilation.y),
+        x_(g.Q, g.dilation.x),
+        inputs_(count()),
+        outputs_(count()),
+        windows_(count()) {
+    for (std::int64_t tile = 0; tile < count(); ++tile) {
+      const std::int64_t p = y_.start(tile / x_.count), q = x_.start(tile % x_.count);
+      inputs_[tile] = pixels<kInput>(p - g.padding.y, q - g.padding.x, g.H, g.W, g.dilation);
+      outputs_[tile] = pixels<kTile>(p, q, g.P, g.Q, g.dilation);
+      windows_[tile] = pixels<kTile / 2>(p / 2, q / 2, g.P / 2, g.Q / 2, 1);
+    }
+  }
 
   std::int64_t count() const { return y_.count * x_.count; }
 
   // The pixels of x under a tile: their indices in the image, -1 outside.
-  std::array<std::int64_t, kProducts> inputs(std::int64_t tile) const {
-    return pixels<kInput>(y_.start(tile / x_.count) - g_.padding.y,
-                          x_.start(tile % x_.count) - g_.padding.x, g_.H, g_.W);
-  }
+  const Inputs& inputs(std::int64_t tile) { return inputs_[tile]; }
   // Its outputs, -1 for those beyond the last.
-  std::array<std::int64_t, kOutputs> outputs(std::int64_t tile) const {
-    return pixels<kTile>(y_.start(tile / x_.count), x_.start(tile % x_.count), g_.P, g_.Q);
-  }
+  const Pixels& outputs(std::int64_t tile) { return outputs_[tile]; }
+  // The 2x2 windows of its outputs, -1 for those that are not whole. Of tiles without dilation.
+  const Windows& windows(std::int64_t tile) { return windows_[tile]; }
 
  private:
-  struct Axis {
-    Axis(std::int64_t size, std::int64_t step)
-        : dilation(step),
-          tiles((size + step * kTile - 1) / (step * kTile)),
-          count(tiles * std::min(step, size)) {}
-    std::int64_t start(std::int64_t index) const {
-      return index / tiles + index % tiles * kTile * dilation;
-    }
-    std::int64_t dilation, tiles, count;
-  };
-
   template <std::int64_t size>
-  std::array<std::int64_t, size * size> pixels(std::int64_t top, std::int64_t left,
-                                               std::int64_t height, std::int64_t width) const {
+  static std::array<std::int64_t, size * size> pixels(std::int64_t top, std::int64_t left,
+                                                      std::int64_t height, std::int64_t width,
+                                                      Size2 dilation) {
     std::array<std::int64_t, size * size> all;
     for (std::int64_t i = 0; i < size; ++i) {
       for (std::int64_t j = 0; j < size; ++j) {
-        const std::int64_t y = top + i * g_.dilation.y, x = left + j * g_.dilation.x;
+        const std::int64_t y = top + i * dilation.y, x = left + j * dilation.x;
         const bool inside = y >= 0 && y < height && x >= 0 && x < width;
         all[static_cast<std::size_t>(i * size + j)] = inside ? y * width + x : -1;
       }
@@ -129,12 +212,23 @@ class Tiles {
     return all;
   }
 
-  const Conv2dGeometry& g_;
-  Axis y_, x_;
+  TileAxis y_, x_;
+  Buffer<Inputs> inputs_;
+  Buffer<Pixels> outputs_;
+  Buffer<Windows> windows_;
 };
 
-// The pixels of one tile in an image of `channels` channels; those outside are read from and
-// written to a spare pixel.
+// What pixels outside an image are read from, or written to: zero at first.
+struct Spare {
+  explicit Spare(std::int64_t channels) : values(channels), cells(channels) {
+    std::fill_n(values.data(), channels, 0.0f);
+    std::fill_n(cells.data(), channels, std::uint8_t{0});
+  }
+  Buffer<float> values;
+  Buffer<std::uint8_t> cells;
+};
+
+// The pixels of one tile in an image of `channels` channels.
 template <std::size_t size, class T>
 std::array<T*, size> at(const std::array<std::int64_t, size>& pixels, T* image,
                         std::int64_t channels, T* spare) {
@@ -145,172 +239,257 @@ std::array<T*, size> at(const std::array<std::int64_t, size>& pixels, T* image,
   return all;
 }
 
-// [products, K, C] = G w G^T for every filter and channel.
-void transform_weights(const Conv2dGeometry& g, const float* w, float* transformed) {
+// The transformed filters of all products, as panels of a product's right matrix: rows are the
+// channels that it sums over, columns those that it makes.
+class Weights {
+ public:
+  Weights(std::int64_t rows, std::int64_t columns)
+      : rows_(in_panels(rows)), plane_(rows_ * in_panels(columns)), data_(kProducts * plane_) {
+    if (plane_ != rows * columns) std::fill_n(data_.data(), kProducts * plane_, 0.0f);
+  }
+
+  float* at(std::size_t product, std::int64_t row, std::int64_t column) {
+    return data_.data() + product * plane_ + (column / kPanel * rows_ + row) * kPanel +
+           column % kPanel;
+  }
+
+ private:
+  std::int64_t rows_, plane_;
+  Buffer<float> data_;
+};
+
+// Calls store(product, k, c, G w G^T of filter k for eight channels from c on).
+template <class Store>
+void each_transformed(const Conv2dGeometry& g, const float* w, Store&& store) {
   parallel_for(g.K, [&](std::int64_t k) {
     for (std::int64_t c = 0; c < g.C; c += 8) {
-      std::array<Float8, 9> filter;
-      std::array<Float8, kProducts> out;
-      for (std::int64_t t = 0; t < 9; ++t) {
-        filter[static_cast<std::size_t>(t)] = load8(w + (k * 9 + t) * g.C + c);
-      }
-      transform<kG>(filter.data(), out.data());
-      for (std::int64_t f = 0; f < kProducts; ++f) {
-        store8(out[static_cast<std::size_t>(f)], transformed + (f * g.K + k) * g.C + c);
-      }
+      transform<FromFilter>([&](std::size_t t) { return load8(w + (k * 9 + t) * g.C + c); },
+                            [&](std::size_t f, Float8 value) { store(f, k, c, value); });
     }
   });
 }
 
-// Its transpose: dw of every filter and channel.
-void transform_weight_gradients(const Conv2dGeometry& g, const float* transformed, float* dw) {
-  parallel_for(g.K, [&](std::int64_t k) {
-    for (std::int64_t c = 0; c < g.C; c += 8) {
-      std::array<Float8, kProducts> in;
-      std::array<Float8, 9> filter;
-      for (std::int64_t f = 0; f < kProducts; ++f) {
-        in[static_cast<std::size_t>(f)] = load8(transformed + (f * g.K + k) * g.C + c);
-      }
-      transform<kGT>(in.data(), filter.data());
-      for (std::int64_t t = 0; t < 9; ++t) {
-        store8(filter[static_cast<std::size_t>(t)], dw + (k * 9 + t) * g.C + c);
-      }
-    }
+// What forward multiplies with, channels by filters; and backward, filters by channels.
+void transform_weights(const Conv2dGeometry& g, const float* w, Weights& out) {
+  each_transformed(g, w, [&](std::size_t f, std::int64_t k, std::int64_t c, Float8 value) {
+    for (std::int64_t i = 0; i < 8; ++i) *out.at(f, c + i, k) = value[i];
+  });
+}
+void transform_weights_transposed(const Conv2dGeometry& g, const float* w, Weights& out) {
+  each_transformed(g, w, [&](std::size_t f, std::int64_t k, std::int64_t c, Float8 value) {
+    store8(value, out.at(f, k, c));
   });
 }
 
-// Of every tile of a block and every channel the 36 factors of its products, or their sums:
-// [products, tiles, channels], with a cache line between planes: a tile's values are written to all
-// of them, and would otherwise often fall into the same cache set.
-struct Planes {
-  float* data;
-  std::int64_t tiles, channels;
+// dw of every filter and channel, from the gradient of what transform_weights_transposed() makes.
+DRAPE_APART void transform_weight_gradients(const Conv2dGeometry& g, Weights& transformed,
+                                            float* dw) {
+  for (std::int64_t k = 0; k < g.K; ++k) {
+    for (std::int64_t c = 0; c < g.C; c += 8) {
+      transform<ToFilter>(
+          [&](std::size_t f) { return load8(transformed.at(f, k, c)); },
+          [&](std::size_t t, Float8 value) { store8(value, dw + (k * 9 + t) * g.C + c); });
+    }
+  }
+}
 
-  static std::int64_t size(std::int64_t tiles, std::int64_t channels) {
-    return kProducts * (tiles * channels + 16);
+// Of every tile of a block and every channel the 36 factors of its products, or their sums, in
+// panels: [products, channels / 16, tiles, 16]. A cache line lies between products: a tile's values
+// are written to all of them, and would otherwise often fall into the same cache set.
+class Planes {
+ public:
+  Planes(std::int64_t tiles, std::int64_t channels)
+      : tiles_(tiles),
+        channels_(channels),
+        plane_(tiles * in_panels(channels) + kPanel),
+        data_(kProducts * plane_) {
+    if (channels % kPanel != 0) std::fill_n(data_.data(), kProducts * plane_, 0.0f);
   }
-  float* plane(std::int64_t product) const { return data + product * (tiles * channels + 16); }
-  void store(const std::array<Float8, kProducts>& v, std::int64_t tile, std::int64_t c) const {
-    for (std::size_t f = 0; f < v.size(); ++f) {
-      store8(v[f], plane(static_cast<std::int64_t>(f)) + tile * channels + c);
-    }
+
+  std::int64_t channels() const { return channels_; }
+  float* panel(std::size_t product, std::int64_t channel) {
+    return data_.data() + product * plane_ + channel / kPanel * tiles_ * kPanel;
   }
-  std::array<Float8, kProducts> load(std::int64_t tile, std::int64_t c) const {
-    std::array<Float8, kProducts> v;
-    for (std::size_t f = 0; f < v.size(); ++f) {
-      v[f] = load8(plane(static_cast<std::int64_t>(f)) + tile * channels + c);
-    }
-    return v;
+  // One product as the left matrix: tiles by channels, or transposed, from a channel on.
+  LeftMatrix<kPanel, 1> by_tile(std::size_t product) {
+    return {panel(product, 0), kPanel, tiles_ * kPanel};
   }
+  LeftMatrix<1, kPanel> by_channel(std::size_t product, std::int64_t channel, std::int64_t tiles) {
+    return {panel(product, channel), tiles, 0};
+  }
+
+  // Loads and stores one tile's products for eight channels.
+  auto load(std::int64_t tile, std::int64_t c) {
+    return [from = panel(0, c) + tile * kPanel + c % kPanel, plane = plane_](std::size_t product) {
+      return load8(from + product * plane);
+    };
+  }
+  auto store(std::int64_t tile, std::int64_t c) {
+    return [to = panel(0, c) + tile * kPanel + c % kPanel, plane = plane_](
+               std::size_t product, Float8 value) { store8(value, to + product * plane); };
+  }
+
+ private:
+  std::int64_t tiles_, channels_, plane_;
+  Buffer<float> data_;
 };
 
 // B^T d B of a tile of an image, to place `index` of the planes.
-void transform_input(const std::array<const float*, kProducts>& pixels, const Planes& out,
-                     std::int64_t index) {
-  for (std::int64_t c = 0; c < out.channels; c += 8) {
-    std::array<Float8, kProducts> d, product;
-    for (std::size_t i = 0; i < d.size(); ++i) d[i] = load8(pixels[i] + c);
-    transform<kBT>(d.data(), product.data());
-    out.store(product, index, c);
+DRAPE_APART void transform_input(const std::array<const float*, kProducts>& pixels, Planes& out,
+                                 std::int64_t index) {
+  for (std::int64_t c = 0; c < out.channels(); c += 8) {
+    transform<ToProducts>([&](std::size_t i) { return load8(pixels[i] + c); }, out.store(index, c));
   }
 }
 
-// Its transpose, for some of the channels: adds the tile's gradient to the pixels it was taken
-// from.
-void add_input_gradient(const Planes& in, std::int64_t index, Range channels,
-                        const std::array<float*, kProducts>& pixels) {
-  for (std::int64_t c = channels.begin; c < channels.end; c += 8) {
-    std::array<Float8, kProducts> d;
-    transform<kB>(in.load(index, c).data(), d.data());
-    for (std::size_t i = 0; i < d.size(); ++i) store8(load8(pixels[i] + c) + d[i], pixels[i] + c);
+// Its transpose: adds the tile's gradient to the pixels it was taken from.
+DRAPE_APART void add_input_gradient(Planes& in, std::int64_t index,
+                                    const std::array<float*, kProducts>& pixels) {
+  for (std::int64_t c = 0; c < in.channels(); c += 8) {
+    transform<FromProducts>(in.load(index, c), [&](std::size_t i, Float8 d) {
+      store8(load8(pixels[i] + c) + d, pixels[i] + c);
+    });
   }
 }
 
-// activation(A^T m A + b): a tile of outputs.
-void transform_output(const Planes& in, std::int64_t index, const float* b, Activation activation,
-                      const std::array<float*, kOutputs>& pixels) {
-  for (std::int64_t k = 0; k < in.channels; k += 8) {
-    std::array<Float8, kOutputs> y;
-    transform<kAT>(in.load(index, k).data(), y.data());
-    const Float8 bias = b == nullptr ? Float8{} : load8(b + k);
-    for (std::size_t i = 0; i < y.size(); ++i) {
-      Float8 z = y[i] + bias;
-      if (activation == Activation::relu) z = z < 0.0f ? Float8{} : z;
-      store8(z, pixels[i] + k);
-    }
-  }
-}
-
-// Its transpose, A dz A^T; db[k] = the sum of the tile's dz.
-void transform_output_gradient(const std::array<const float*, kOutputs>& y,
-                               const std::array<const float*, kOutputs>& dy, Activation activation,
-                               const Planes& out, std::int64_t index, float* db) {
-  for (std::int64_t k = 0; k < out.channels; k += 8) {
-    std::array<Float8, kOutputs> dz;
-    std::array<Float8, kProducts> product;
-    Float8 sum{};
-    for (std::size_t i = 0; i < dz.size(); ++i) {
-      dz[i] = load8(dy[i] + k);
-      if (activation == Activation::relu) dz[i] = load8(y[i] + k) > 0.0f ? dz[i] : Float8{};
-      sum += dz[i];
-    }
-    store8(sum, db + k);
-    transform<kA>(dz.data(), product.data());
-    out.store(product, index, k);
-  }
-}
-
-// The batch in blocks of whole images: enough tiles for GEMM to run at speed, few enough for what
-// is kept of them to stay in cache.
-class Blocks {
+// Where the outputs of a tile go: each to its pixel of y, or the largest of each window.
+class OutputTile {
  public:
-  Blocks(const Conv2dGeometry& g, const Tiles& tiles)
-      : images_(g.N),
-        tiles_(tiles.count()),
-        in_block_(std::clamp<std::int64_t>(256 / tiles_, 1, g.N)) {}
+  OutputTile(const Conv2dGeometry& g, Tiles& tiles, const Conv2dOutput<float>& out,
+             std::int64_t index, Spare& spare)
+      : relu_(out.activation == Activation::relu), pooled_(out.cell != nullptr) {
+    const std::int64_t n = index / tiles.count(), tile = index % tiles.count();
+    if (pooled_) {
+      const std::int64_t image = n * (g.P / 2) * (g.Q / 2) * g.K;
+      largest_ = at(tiles.windows(tile), out.y + image, g.K, spare.values.data());
+      cells_ = at(tiles.windows(tile), out.cell + image, g.K, spare.cells.data());
+    } else {
+      y_ = at(tiles.outputs(tile), out.y + n * g.P * g.Q * g.K, g.K, spare.values.data());
+    }
+  }
 
-  std::int64_t most_tiles() const { return in_block_ * tiles_; }
-
-  // Calls body(images, number of tiles) for every block in order.
-  template <class Body>
-  void each(Body&& body) const {
-    for (std::int64_t n = 0; n < images_; n += in_block_) {
-      const Range images{n, std::min(n + in_block_, images_)};
-      body(images, images.size() * tiles_);
+  void store(std::int64_t k, const Outputs& z) const {
+    if (pooled_) {
+      for (std::size_t i = 0; i < cells_.size(); ++i) {
+        store_window_max(window(z, i), relu_, largest_[i] + k, cells_[i] + k);
+      }
+    } else {
+      for (std::size_t i = 0; i < z.size(); ++i) {
+        store8(relu_ ? (z[i] < 0.0f ? Float8{} : z[i]) : z[i], y_[i] + k);
+      }
     }
   }
 
  private:
-  std::int64_t images_, tiles_, in_block_;
+  bool relu_, pooled_;
+  std::array<float*, kOutputs> y_{};
+  std::array<float*, kWindows> largest_{};
+  std::array<std::uint8_t*, kWindows> cells_{};
 };
 
-// Calls body(index in the block, image in the batch, tile of the image), on any thread.
-template <class Body>
-void each_tile(Range images, std::int64_t tiles, Body&& body) {
-  parallel_ranges(images.size() * tiles, 8, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) body(i, images.begin + i / tiles, i % tiles);
-  });
+// The gradient of a tile's z, from y and dy, or from the cells and dy.
+class GradientTile {
+ public:
+  GradientTile(const Conv2dGeometry& g, Tiles& tiles, const Conv2dOutput<const float>& out,
+               const float* dy, std::int64_t index, Spare& spare)
+      : relu_(out.activation == Activation::relu), pooled_(out.cell != nullptr) {
+    const std::int64_t n = index / tiles.count(), tile = index % tiles.count();
+    const float* zero = spare.values.data();
+    if (pooled_) {
+      const std::int64_t image = n * (g.P / 2) * (g.Q / 2) * g.K;
+      const std::uint8_t *cell = out.cell + image, *no_cell = spare.cells.data();
+      largest_ = at(tiles.windows(tile), dy + image, g.K, zero);
+      cells_ = at(tiles.windows(tile), cell, g.K, no_cell);
+    } else {
+      const std::int64_t image = n * g.P * g.Q * g.K;
+      dy_ = at(tiles.outputs(tile), dy + image, g.K, zero);
+      if (relu_) y_ = at(tiles.outputs(tile), out.y + image, g.K, zero);
+    }
+  }
+
+  Outputs load(std::int64_t k) const {
+    Outputs dz;
+    if (pooled_) {
+      for (std::size_t i = 0; i < cells_.size(); ++i) {
+        set_window(window_gradient(largest_[i] + k, cells_[i] + k), i, dz);
+      }
+    } else {
+      for (std::size_t i = 0; i < dz.size(); ++i) {
+        dz[i] = load8(dy_[i] + k);
+        if (relu_) dz[i] = load8(y_[i] + k) > 0.0f ? dz[i] : Float8{};
+      }
+    }
+    return dz;
+  }
+
+ private:
+  bool relu_, pooled_;
+  std::array<const float*, kOutputs> y_{}, dy_{};
+  std::array<const float*, kWindows> largest_{};
+  std::array<const std::uint8_t*, kWindows> cells_{};
+};
+
+// A^T m A + b, the outputs of the tile at place `index` of the planes.
+DRAPE_APART void transform_output(Planes& in, std::int64_t index, const float* bias,
+                                  const OutputTile& tile) {
+  for (std::int64_t k = 0; k < in.channels(); k += 8) {
+    Outputs z;
+    const Float8 added = bias == nullptr ? Float8{} : load8(bias + k);
+    transform<ToOutputs>(in.load(index, k),
+                         [&](std::size_t i, Float8 value) { z[i] = value + added; });
+    tile.store(k, z);
+  }
 }
 
-// dx of a block's images. A task has some channels of an image: tiles overlap.
-void add_up_input_gradients(const Conv2dGeometry& g, const Tiles& tiles, Range images,
-                            const Planes& in, float* dx) {
-  constexpr std::int64_t kChannels = 32;
-  const std::int64_t groups = (g.C + kChannels - 1) / kChannels, pixels = g.H * g.W;
-  parallel_for(images.size() * groups, [&](std::int64_t task) {
-    const std::int64_t image = task / groups, first = task % groups * kChannels;
-    const Range channels{first, std::min(first + kChannels, g.C)};
-    float* out = dx + (images.begin + image) * pixels * g.C;
-    Buffer<float> spare(g.C);
-    std::fill_n(spare.data(), g.C, 0.0f);
-    for (std::int64_t i = 0; i < pixels; ++i) {
-      std::fill_n(out + i * g.C + channels.begin, channels.size(), 0.0f);
+// Its transpose, A dz A^T; adds the sum of the tile's dz to db.
+DRAPE_APART void transform_output_gradient(const GradientTile& tile, Planes& out,
+                                           std::int64_t index, float* db) {
+  for (std::int64_t k = 0; k < out.channels(); k += 8) {
+    const Outputs dz = tile.load(k);
+    Float8 sum{};
+    for (const Float8& value : dz) sum += value;
+    store8(load8(db + k) + sum, db + k);
+    transform<FromOutputs>([&](std::size_t i) { return dz[i]; }, out.store(index, k));
+  }
+}
+
+// Tiles at a time: few enough for what is kept of them to stay in a core's cache.
+constexpr std::int64_t kTilesOfBlock = 32;
+
+// The pixels of x, or of dx, under tile `index` of the batch.
+template <class T>
+std::array<T*, kProducts> input_tile(const Conv2dGeometry& g, Tiles& tiles, T* x,
+                                     std::int64_t index, Spare& spare) {
+  return at<kProducts, T>(tiles.inputs(index % tiles.count()),
+                          x + index / tiles.count() * g.H * g.W * g.C, g.C, spare.values.data());
+}
+
+void clear_images(const Conv2dGeometry& g, Range images, float* dx) {
+  const std::int64_t image = g.H * g.W * g.C;
+  std::fill_n(dx + images.begin * image, images.size() * image, 0.0f);
+}
+
+// The products of a block of `count` tiles, forward.
+void multiply(Planes& in, Weights& weights, std::int64_t count, Planes& out) {
+  for (std::size_t f = 0; f < kProducts; ++f) {
+    for (std::int64_t k = 0; k < out.channels(); k += kPanel) {
+      multiply_panel(count, in_panels(in.channels()), in.by_tile(f), weights.at(f, 0, k),
+                     Sum::replace, out.panel(f, k));
     }
-    for (std::int64_t tile = 0; tile < tiles.count(); ++tile) {
-      add_input_gradient(in, image * tiles.count() + tile, channels,
-                         at(tiles.inputs(tile), out, g.C, spare.data()));
+  }
+}
+
+// The gradient of the weights grows by the products of a block's inputs and output gradients.
+DRAPE_APART void add_weight_gradients(Planes& in, Planes& out, std::int64_t count, Sum sum,
+                                      Weights& d_weights) {
+  for (std::size_t f = 0; f < kProducts; ++f) {
+    for (std::int64_t c = 0; c < in.channels(); c += kPanel) {
+      for (std::int64_t k = 0; k < out.channels(); k += kPanel) {
+        multiply_panel(kPanel, count, out.by_channel(f, k, count), in.panel(f, c), sum,
+                       d_weights.at(f, k, c));
+      }
     }
-  });
+  }
 }
 
 }  // namespace
@@ -320,78 +499,71 @@ bool winograd_pays(const Conv2dGeometry& g) {
   if (g.C % 8 != 0 || g.K % 8 != 0) return false;
   // With fewer tiles, transforming the weights costs more than it saves.
   constexpr std::int64_t kFewestTiles = 32;
-  const std::int64_t tiles = Tiles(g).count();
+  const std::int64_t tiles = tile_count(g);
   return g.N * tiles >= kFewestTiles && 2 * tiles * kProducts <= g.P * g.Q * 9;
 }
 
 void conv2d_winograd_forward(const Conv2dGeometry& g, const float* x, const float* w,
-                             const float* b, Activation activation, float* y) {
-  const Tiles tiles(g);
-  const Blocks blocks(g, tiles);
-  const std::int64_t weights_plane = g.K * g.C, x_image = g.H * g.W * g.C,
-                     y_image = g.P * g.Q * g.K;
-  Buffer<float> weights(kProducts * weights_plane), inputs(Planes::size(blocks.most_tiles(), g.C)),
-      sums(Planes::size(blocks.most_tiles(), g.K)), zeros(g.C);
-  std::fill_n(zeros.data(), g.C, 0.0f);
-  const float* zero = zeros.data();
-  transform_weights(g, w, weights.data());
-  blocks.each([&](Range images, std::int64_t count) {
-    const Planes in{inputs.data(), count, g.C}, out{sums.data(), count, g.K};
-    each_tile(images, tiles.count(), [&](std::int64_t i, std::int64_t n, std::int64_t tile) {
-      transform_input(at(tiles.inputs(tile), x + n * x_image, g.C, zero), in, i);
-    });
-    parallel_for(kProducts, [&](std::int64_t f) {
-      gemm<float>(count, g.K, g.C, {in.plane(f), g.C},
-                  {weights.data() + f * weights_plane, g.C, Use::transposed}, Output::replace,
-                  out.plane(f), g.K);
-    });
-    each_tile(images, tiles.count(), [&](std::int64_t i, std::int64_t n, std::int64_t tile) {
-      Buffer<float> spare(g.K);
-      transform_output(out, i, b, activation,
-                       at(tiles.outputs(tile), y + n * y_image, g.K, spare.data()));
-    });
+                             const float* bias, const Conv2dOutput<float>& output) {
+  Tiles tiles(g);
+  Weights weights(g.C, g.K);
+  transform_weights(g, w, weights);
+  const std::int64_t all = g.N * tiles.count();
+  parallel_for((all + kTilesOfBlock - 1) / kTilesOfBlock, [&](std::int64_t task) {
+    const Range block{task * kTilesOfBlock, std::min((task + 1) * kTilesOfBlock, all)};
+    Planes in(kTilesOfBlock, g.C), out(kTilesOfBlock, g.K);
+    Spare spare(g.K), zeros(g.C);
+    for (std::int64_t i = block.begin; i < block.end; ++i) {
+      transform_input(input_tile(g, tiles, x, i, zeros), in, i - block.begin);
+    }
+    multiply(in, weights, block.size(), out);
+    for (std::int64_t i = block.begin; i < block.end; ++i) {
+      transform_output(out, i - block.begin, bias, OutputTile(g, tiles, output, i, spare));
+    }
   });
 }
 
 void conv2d_winograd_backward(const Conv2dGeometry& g, const float* x, const float* w,
-                              const float* y, const float* dy, Activation activation, float* dx,
-                              float* dw, float* db) {
-  const Tiles tiles(g);
-  const Blocks blocks(g, tiles);
-  const std::int64_t weights_plane = g.K * g.C, x_image = g.H * g.W * g.C,
-                     y_image = g.P * g.Q * g.K;
-  Buffer<float> weights(kProducts * weights_plane), d_weights(kProducts * weights_plane),
-      inputs(Planes::size(blocks.most_tiles(), g.C)), sums(Planes::size(blocks.most_tiles(), g.K)),
-      bias_sums(blocks.most_tiles() * g.K), zeros(std::max(g.C, g.K));
-  std::fill_n(zeros.data(), std::max(g.C, g.K), 0.0f);
-  const float* zero = zeros.data();
-  std::fill_n(d_weights.data(), kProducts * weights_plane, 0.0f);
-  if (dx != nullptr) transform_weights(g, w, weights.data());
-  if (db != nullptr) std::fill_n(db, g.K, 0.0f);
-  blocks.each([&](Range images, std::int64_t count) {
-    const Planes in{inputs.data(), count, g.C}, out{sums.data(), count, g.K};
-    each_tile(images, tiles.count(), [&](std::int64_t i, std::int64_t n, std::int64_t tile) {
-      const auto outputs = tiles.outputs(tile);
-      transform_output_gradient(at(outputs, y + n * y_image, g.K, zero),
-                                at(outputs, dy + n * y_image, g.K, zero), activation, out, i,
-                                bias_sums.data() + i * g.K);
-      if (dw == nullptr) return;
-      transform_input(at(tiles.inputs(tile), x + n * x_image, g.C, zero), in, i);
-    });
-    if (db != nullptr) add_column_sums(count, g.K, bias_sums.data(), db);
-    parallel_for(kProducts, [&](std::int64_t f) {
-      if (dw != nullptr) {
-        gemm<float>(g.K, g.C, count, {out.plane(f), g.K, Use::transposed}, {in.plane(f), g.C},
-                    Output::add, d_weights.data() + f * weights_plane, g.C);
+                              const Conv2dOutput<const float>& output, const float* dy,
+                              const Conv2dGradients<float>& d) {
+  Tiles tiles(g);
+  Weights weights(g.K, g.C);
+  if (d.dx != nullptr) transform_weights_transposed(g, w, weights);
+  // What a chunk does once, for its weights, costs as much as several tiles.
+  constexpr std::int64_t kTilesOfChunk = 64, kMostChunks = 16;
+  const std::int64_t chunks =
+      std::clamp<std::int64_t>(g.N * tiles.count() / kTilesOfChunk, 1, std::min(g.N, kMostChunks));
+  Partials<float> partials(Partials<float>::Chunks{chunks}, g.w_size() + g.K);
+  parallel_for(chunks, [&](std::int64_t chunk) {
+    float *dw = partials.start(chunk), *db = dw + g.w_size();
+    const Range images = part(g.N, chunks, chunk);
+    const Range all{images.begin * tiles.count(), images.end * tiles.count()};
+    Planes in(kTilesOfBlock, g.C), out(kTilesOfBlock, g.K);
+    Weights d_weights(g.K, g.C);
+    Spare zeros(std::max(g.C, g.K)), spare(g.C);
+    if (d.dx != nullptr) clear_images(g, images, d.dx);
+    for (std::int64_t begin = all.begin; begin < all.end; begin += kTilesOfBlock) {
+      const Range block{begin, std::min(begin + kTilesOfBlock, all.end)};
+      for (std::int64_t i = block.begin; i < block.end; ++i) {
+        const GradientTile tile(g, tiles, output, dy, i, zeros);
+        transform_output_gradient(tile, out, i - begin, db);
+        if (d.dw == nullptr) continue;
+        transform_input(input_tile(g, tiles, x, i, zeros), in, i - begin);
       }
-      if (dx != nullptr) {  // takes the place of the inputs, which have been used
-        gemm<float>(count, g.C, g.K, {out.plane(f), g.K}, {weights.data() + f * weights_plane, g.C},
-                    Output::replace, in.plane(f), g.C);
+      if (d.dw != nullptr) {
+        const Sum sum = begin == all.begin ? Sum::replace : Sum::add;
+        add_weight_gradients(in, out, block.size(), sum, d_weights);
       }
-    });
-    if (dx != nullptr) add_up_input_gradients(g, tiles, images, in, dx);
+      if (d.dx == nullptr) continue;
+      multiply(out, weights, block.size(), in);  // the inputs have been used
+      for (std::int64_t i = block.begin; i < block.end; ++i) {
+        add_input_gradient(in, i - begin, input_tile(g, tiles, d.dx, i, spare));
+      }
+    }
+    if (d.dw != nullptr) transform_weight_gradients(g, d_weights, dw);
   });
-  if (dw != nullptr) transform_weight_gradients(g, d_weights.data(), dw);
+  if (d.dw != nullptr) partials.add_up(0, g.w_size(), d.dw);
+  if (d.db != nullptr) partials.add_up(g.w_size(), g.K, d.db);
 }
 
 }  // namespace drape::kernels

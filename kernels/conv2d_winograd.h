@@ -8,23 +8,22 @@
 // x filters. The gradients are the exact transposes of the same three linear maps.
 #pragma once
 
-#include "kernels/activation.h"
-#include "kernels/geometry.h"
+#include "kernels/conv2d.h"
 
 namespace drape::kernels {
 
 /// Whether this convolution can be computed so, and gains by it: 3x3, stride 1, one group, channels
 /// and filters multiples of 8, and outputs that fill enough tiles. Any dilation: the outputs of a
-/// tile lie as far apart as the taps.
+/// tile lie as far apart as the taps; pooling needs them side by side.
 bool winograd_pays(const Conv2dGeometry& geometry);
 
 /// As conv2d_forward. In f32 the largest error is two to three times that of summing the formula.
 void conv2d_winograd_forward(const Conv2dGeometry& geometry, const float* x, const float* w,
-                             const float* b, Activation activation, float* y);
+                             const float* b, const Conv2dOutput<float>& out);
 
 /// As conv2d_backward.
 void conv2d_winograd_backward(const Conv2dGeometry& geometry, const float* x, const float* w,
-                              const float* y, const float* dy, Activation activation, float* dx,
-                              float* dw, float* db);
+                              const Conv2dOutput<const float>& out, const float* dy,
+                              const Conv2dGradients<float>& d);
 
 }  // namespace drape::kernels

@@ -1,6 +1,7 @@
 // Eight floats at a time: the compilers' vector type, which lowers to whatever the machine has.
 #pragma once
 
+#include <cstdint>
 #include <cstring>
 
 // Without AVX such a vector is passed in memory. Nobody minds: these functions are inlined.
@@ -9,6 +10,7 @@
 namespace drape::kernels {
 
 using Float8 = float __attribute__((vector_size(32)));
+using Int8 = std::int32_t __attribute__((vector_size(32)));  // what comparing two Float8 gives, too
 
 inline Float8 load8(const float* from) {
   Float8 v;
@@ -18,6 +20,23 @@ inline Float8 load8(const float* from) {
 
 inline void store8(Float8 v, float* to) {
   std::memcpy(to, &v, sizeof(v));
+}
+
+/// Eight numbers of 0 ... 255, in a byte each. (What __builtin_convertvector makes of bytes goes
+/// one by one in g++ 12.)
+inline Int8 load_bytes8(const std::uint8_t* from) {
+  std::int32_t word[2];
+  std::memcpy(word, from, sizeof(word));
+  const Int8 words{word[0], word[0], word[0], word[0], word[1], word[1], word[1], word[1]};
+  return (words >> Int8{0, 8, 16, 24, 0, 8, 16, 24}) & 0xff;
+}
+
+inline void store_bytes8(Int8 v, std::uint8_t* to) {
+  using Short8 = std::int16_t __attribute__((vector_size(16)));
+  using Bytes16 = std::uint8_t __attribute__((vector_size(16)));
+  const auto pairs = reinterpret_cast<Bytes16>(__builtin_convertvector(v, Short8));
+  const auto bytes = __builtin_shufflevector(pairs, pairs, 0, 2, 4, 6, 8, 10, 12, 14);
+  std::memcpy(to, &bytes, sizeof(bytes));
 }
 
 }  // namespace drape::kernels

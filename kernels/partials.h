@@ -23,7 +23,14 @@ class Partials {
   }
 
   Partials(std::int64_t images, std::int64_t size)
-      : chunks_(chunks_for(images, size)), size_(size), sums_(chunks_ * size) {}
+      : Partials(Chunks{chunks_for(images, size)}, size) {}
+
+  /// As many chunks as the caller says.
+  struct Chunks {
+    std::int64_t count;
+  };
+  Partials(Chunks chunks, std::int64_t size)
+      : chunks_(chunks.count), size_(size), sums_(chunks_ * size) {}
 
   std::int64_t chunks() const { return chunks_; }
 

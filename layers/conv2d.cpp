@@ -2,6 +2,17 @@
 
 namespace drape {
 
+namespace {
+
+Shape output_shape(const char* op, const Conv2dGeometry& g, Pooling pooling) {
+  if (pooling == Pooling::none) return {g.N, g.P, g.Q, g.K};
+  DRAPE_CHECK(g.P >= 2 && g.Q >= 2, "{}: expected 2x2 outputs to pool or more, got {}x{}", op, g.P,
+              g.Q);
+  return {g.N, g.P / 2, g.Q / 2, g.K};
+}
+
+}  // namespace
+
 Conv2dGeometry conv2d_geometry(const char* op, const Shape& x, const Shape& w,
                                const Conv2dOptions& options) {
   DRAPE_CHECK(x.rank() == 4 && x.size() > 0,
@@ -32,18 +43,22 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOpt
   DRAPE_CHECK(b.empty() || b.shape() == Shape{geometry.K}, "conv2d: expected bias [{}], got {}",
               geometry.K, b.shape().to_string());
   check_together("conv2d", x, {w, b});
-  Tensor y = Tensor::like(x, {geometry.N, geometry.P, geometry.Q, geometry.K});
+  Tensor y = Tensor::like(x, output_shape("conv2d", geometry, options.pooling));
+  Tensor cell = options.pooling == Pooling::none
+                    ? Tensor()
+                    : Tensor::uninitialized(y.shape(), DType::u8, y.device());
   dispatch(x, [&]<class T>(auto tag, T) {
-    kernels::conv2d_forward(tag, geometry, x.data<T>(), w.data<T>(), b.data<T>(),
-                            options.activation, y.data<T>());
+    kernels::conv2d_forward<T>(tag, geometry, x.data<T>(), w.data<T>(), b.data<T>(),
+                               {options.activation, y.data<T>(), cell.data<std::uint8_t>()});
   });
   return record(y, {x, w, b}, [=, activation = options.activation](const Tensor& dy) -> Grads {
     Tensor dx = x.tracked() ? Tensor::like(x) : Tensor();
     Tensor dw = w.tracked() ? Tensor::like(w) : Tensor();
     Tensor db = b.tracked() ? Tensor::like(b) : Tensor();
     dispatch(x, [&]<class T>(auto tag, T) {
-      kernels::conv2d_backward(tag, geometry, x.data<T>(), w.data<T>(), y.data<T>(), dy.data<T>(),
-                               activation, dx.data<T>(), dw.data<T>(), db.data<T>());
+      kernels::conv2d_backward<T>(tag, geometry, x.data<T>(), w.data<T>(),
+                                  {activation, y.data<T>(), cell.data<std::uint8_t>()},
+                                  dy.data<T>(), {dx.data<T>(), dw.data<T>(), db.data<T>()});
     });
     return {dx, dw, db};
   });
@@ -65,7 +80,7 @@ Tensor Conv2d::forward(const Tensor& x, Pass& pass) {
 
 Shape Conv2d::output_shape(const Shape& x) const {
   const Conv2dGeometry g = conv2d_geometry("Conv2d", x, weight_.shape(), options_);
-  return {g.N, g.P, g.Q, g.K};
+  return drape::output_shape("Conv2d", g, options_.pooling);
 }
 
 std::int64_t Conv2d::multiply_adds(const Shape& x) const {

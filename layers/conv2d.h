@@ -7,16 +7,21 @@
 
 namespace drape {
 
+/// What a convolution does to its result on the way out: max_2x2 takes the largest of each 2x2
+/// window, as MaxPool2d with a window of 2 does, without writing what it is taken from.
+enum class Pooling { none, max_2x2 };
+
 struct Conv2dOptions {
   Size2 stride{1};
   Size2 padding{0};
   Size2 dilation{1};
   std::int64_t groups = 1;
   Activation activation = Activation::none;
+  Pooling pooling = Pooling::none;
 };
 
-/// y = activation(b + w * x), the formula of kernels/conv2d.h. b may be an empty Tensor.
-///   x [N,H,W,C]   w [K,R,S,C/groups]   b [K]   y [N,P,Q,K]
+/// y = pooling(activation(b + w * x)), the formula of kernels/conv2d.h. b may be an empty Tensor.
+///   x [N,H,W,C]   w [K,R,S,C/groups]   b [K]   y [N,P,Q,K], or [N,P/2,Q/2,K] pooled
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOptions& options);
 
 /// The sizes of conv2d for x and w of these shapes. Error, naming `op`, where they do not fit.

@@ -1,7 +1,9 @@
 // Max and average pooling: PyTorch's numbers, ties, NaN, and what lies outside every window.
 #include <cmath>
+#include <limits>
 
 #include "layers/avg_pool2d.h"
+#include "layers/conv2d.h"
 #include "layers/max_pool2d.h"
 #include "tests/catch.h"
 #include "tests/compare.h"
@@ -108,7 +110,62 @@ TEST_CASE("a pooled batch equals the pooled images", "[pooling]") {
   }
 }
 
+TEST_CASE("a convolution that pools gives the bits of one that is pooled", "[pooling][conv2d]") {
+  const Conv2dOptions same{.padding = 1}, dilated{.padding = 2, .dilation = 2};
+  struct Case {
+    Shape x, w;
+    Conv2dOptions options;
+  };
+  const std::vector<Case> cases{{{3, 6, 8, 1}, {32, 3, 3, 1}, same},
+                                {{2, 7, 5, 1}, {18, 3, 3, 1}, {.stride = {1, 2}, .padding = 1}},
+                                {{4, 14, 14, 8}, {24, 3, 3, 8}, same},  // Winograd's
+                                {{5, 9, 15, 16}, {8, 3, 3, 16}, same},
+                                {{4, 16, 16, 8}, {8, 3, 3, 8}, dilated},
+                                {{2, 5, 7, 4}, {6, 3, 3, 2}, {.padding = 1, .groups = 2}}};
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    for (const Activation activation : {Activation::none, Activation::relu}) {
+      for (auto [x_shape, w_shape, options] : cases) {
+        CAPTURE(name(dtype), static_cast<int>(activation), x_shape.to_string());
+        std::vector<Tensor> inputs{
+            draw(x_shape, Values::uniform, {.seed = 5, .id = 1}, dtype),
+            draw(w_shape, Values::uniform, {.seed = 5, .id = 2}, dtype),
+            draw({w_shape[0]}, Values::uniform, {.seed = 5, .id = 3}, dtype)};
+        options.activation = activation;
+        const auto apart = [=](std::span<const Tensor> in) {
+          return max_pool2d(conv2d(in[0], in[1], in[2], options), {.window = 2});
+        };
+        options.pooling = Pooling::max_2x2;
+        const auto fused = [=](std::span<const Tensor> in) {
+          return conv2d(in[0], in[1], in[2], options);
+        };
+        const Tensor dy = draw(apart(inputs).shape(), Values::uniform, {.seed = 5, .id = 4}, dtype);
+        const Differentiated expected = differentiate(apart, inputs, dy),
+                             got = differentiate(fused, inputs, dy);
+        CHECK(same_bits(got.y, expected.y));
+        for (std::size_t i = 0; i < inputs.size(); ++i)
+          CHECK(same_bits(got.grads[i], expected.grads[i]));
+      }
+    }
+  }
+}
+
+TEST_CASE("a convolution that pools lets NaN win", "[pooling][conv2d]") {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const std::int64_t filters : {1, 16}) {
+    const Tensor x =
+        Tensor::from<float>({1, 2, 4, 1}, std::vector<float>{1, nan, 3, 4, 5, 6, 7, -8});
+    const Tensor w = Tensor::full({filters, 1, 1, 1}, -1.0);
+    const auto y = conv2d(x, w, {}, {.activation = Activation::relu, .pooling = Pooling::max_2x2})
+                       .to_vector<float>();
+    CHECK(std::isnan(y[0]));
+    CHECK(y[static_cast<std::size_t>(filters)] == 8.0f);
+  }
+}
+
 TEST_CASE("pooling names what does not fit", "[pooling]") {
+  const Tensor line = Tensor::zeros({1, 1, 4, 1}), w = Tensor::zeros({1, 1, 1, 1});
+  CHECK_THROWS_WITH(conv2d(line, w, {}, {.pooling = Pooling::max_2x2}),
+                    "conv2d: expected 2x2 outputs to pool or more, got 1x4");
   const Tensor x = Tensor::zeros({1, 4, 4, 1});
   CHECK_THROWS_WITH(max_pool2d(Tensor::zeros({4, 4})),
                     "max_pool2d: expected x [N,H,W,C], got [4,4]");

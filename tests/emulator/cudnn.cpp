@@ -228,9 +228,8 @@ cudnnStatus_t cudnnConvolutionForward(cudnnHandle_t, const void* alpha,
   const DeviceMemoryAccess access;
   const std::vector<float> image = read(x, g.x_size(), type), filter = read(w, g.w_size(), type);
   std::vector<float> result(static_cast<std::size_t>(g.y_size()));
-  const float* const none = nullptr;
-  kernels::conv2d_forward(Cpu{}, g, image.data(), filter.data(), none, Activation::none,
-                          result.data());
+  kernels::conv2d_forward<float>(Cpu{}, g, image.data(), filter.data(), nullptr,
+                                 {.y = result.data()});
   write(result, type, y);
   return CUDNN_STATUS_SUCCESS;
 }
@@ -251,10 +250,9 @@ cudnnStatus_t cudnnConvolutionBackwardData(cudnnHandle_t, const void* alpha,
   const DeviceMemoryAccess access;
   const std::vector<float> filter = read(w, g.w_size(), type), dz = read(dy, g.y_size(), type);
   std::vector<float> result(static_cast<std::size_t>(g.x_size()));
-  const float* const none = nullptr;  // x is read for dw only
-  float* const unwanted = nullptr;
-  kernels::conv2d_backward(Cpu{}, g, none, filter.data(), none, dz.data(), Activation::none,
-                           result.data(), unwanted, unwanted);
+  const float* const unread = nullptr;  // x is read for dw only
+  kernels::conv2d_backward<float>(Cpu{}, g, unread, filter.data(), {}, dz.data(),
+                                  {.dx = result.data()});
   write(result, type, dx);
   return CUDNN_STATUS_SUCCESS;
 }
@@ -275,10 +273,9 @@ cudnnStatus_t cudnnConvolutionBackwardFilter(cudnnHandle_t, const void* alpha,
   const DeviceMemoryAccess access;
   const std::vector<float> image = read(x, g.x_size(), type), dz = read(dy, g.y_size(), type);
   std::vector<float> result(static_cast<std::size_t>(g.w_size()));
-  const float* const none = nullptr;
-  float* const unwanted = nullptr;
-  kernels::conv2d_backward(Cpu{}, g, image.data(), none, none, dz.data(), Activation::none,
-                           unwanted, result.data(), unwanted);
+  const float* const unread = nullptr;  // w is read for dx only
+  kernels::conv2d_backward<float>(Cpu{}, g, image.data(), unread, {}, dz.data(),
+                                  {.dw = result.data()});
   write(result, type, dw);
   return CUDNN_STATUS_SUCCESS;
 }
