@@ -8,7 +8,6 @@
 #include "kernels/conv2d_winograd.h"
 #include "kernels/epilogue.h"
 #include "kernels/gemm.h"
-#include "kernels/max_pool2d.h"
 #include "kernels/memory.h"
 #include "kernels/parallel.h"
 #include "kernels/partials.h"
@@ -315,11 +314,6 @@ void backward(const Conv2dGeometry& g, const double* x, const double* w,
   }
 }
 
-// The 2x2 windows of a convolution's output.
-Pool2dGeometry windows_of(const Conv2dGeometry& g) {
-  return {g.N, g.P, g.Q, g.K, g.P / 2, g.Q / 2, 2, 2, 0};
-}
-
 // Winograd's tiles are whole windows where their outputs lie side by side.
 bool pools_in_winograd(const Conv2dGeometry& g) {
   return g.dilation == Size2(1) && winograd_pays(g);
@@ -328,7 +322,7 @@ bool pools_in_winograd(const Conv2dGeometry& g) {
 }  // namespace
 
 template <class T>
-void conv2d_forward(Cpu cpu, const Conv2dGeometry& g, const T* x, const T* w, const T* b,
+void conv2d_forward(Cpu, const Conv2dGeometry& g, const T* x, const T* w, const T* b,
                     const Conv2dOutput<T>& out) {
   if (out.cell == nullptr) return forward(g, x, w, b, out.activation, out.y);
   if constexpr (std::is_same_v<T, float>) {
@@ -337,11 +331,7 @@ void conv2d_forward(Cpu cpu, const Conv2dGeometry& g, const T* x, const T* w, co
   }
   Buffer<T> z(g.y_size());
   forward(g, x, w, b, out.activation, z.data());
-  max_pool2d_forward(cpu, windows_of(g), z.data(), out.y, out.cell);
-  if (out.activation == Activation::none) return;
-  for (std::int64_t i = 0; i < g.N * (g.P / 2) * (g.Q / 2) * g.K; ++i) {
-    if (!(out.y[i] > T(0))) out.cell[i] = kNoCell;
-  }
+  pool_windows(g, z.data(), out);
 }
 
 template <class T>

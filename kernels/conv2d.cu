@@ -9,8 +9,8 @@
 #include <string>
 #include <type_traits>
 
+#include "kernels/conv2d_one_channel.cuh"
 #include "kernels/epilogue.cuh"
-#include "kernels/relu.h"
 #include "kernels/vendor_library.cuh"
 
 namespace drape::kernels {
@@ -280,29 +280,7 @@ void add_bias_activate_pool(Cuda cuda, const Conv2dGeometry& g, const T* z, cons
     const std::int64_t k = i % g.K, q = i / g.K % Q, p = i / g.K / Q % P, n = i / g.K / Q / P;
     const T* window = z + ((n * g.P + 2 * p) * g.Q + 2 * q) * g.K + k;
     const A bias = b == nullptr ? A(0) : A(b[k]);
-    A largest = A(window[0]) + bias;
-    int cell = 0;
-    for (int c = 1; c < 4; ++c) {
-      const A value = A(window[c / 2 * row + c % 2 * g.K]) + bias;
-      if (!(value > largest) && value == value) continue;  // NaN wins
-      largest = value;
-      cell = c;
-    }
-    const bool relu = out.activation == Activation::relu;
-    out.y[i] = static_cast<T>(relu && largest < A(0) ? A(0) : largest);
-    out.cell[i] = static_cast<std::uint8_t>(relu && !(largest > A(0)) ? kNoCell : cell);
-  });
-}
-
-// dz of every output, from that of the windows.
-template <class T>
-void undo_pool(Cuda cuda, const Conv2dGeometry& g, const std::uint8_t* cell, const T* dy, T* dz) {
-  const std::int64_t P = g.P / 2, Q = g.Q / 2;
-  for_each(cuda, "undo_pool", g.y_size(), [=] __device__(std::int64_t i) {
-    const std::int64_t k = i % g.K, q = i / g.K % g.Q, p = i / g.K / g.Q % g.P;
-    const std::int64_t n = i / g.K / g.Q / g.P, window = ((n * P + p / 2) * Q + q / 2) * g.K + k;
-    const bool inside = p / 2 < P && q / 2 < Q;
-    dz[i] = inside && cell[window] == p % 2 * 2 + q % 2 ? dy[window] : static_cast<T>(0);
+    store_largest<A>(out, i, [&](int c) { return A(window[c / 2 * row + c % 2 * g.K]) + bias; });
   });
 }
 
@@ -311,6 +289,7 @@ void undo_pool(Cuda cuda, const Conv2dGeometry& g, const std::uint8_t* cell, con
 template <class T>
 void conv2d_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w, const T* b,
                     const Conv2dOutput<T>& out) {
+  if (g.C == 1) return conv2d_one_channel_forward(cuda, g, x, w, b, out);
   const bool pooled = out.cell != nullptr;
   const DeviceBuffer<T> whole(cuda, pooled ? g.y_size() : 0);
   T* z = pooled ? whole.data() : out.y;
@@ -322,19 +301,13 @@ void conv2d_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w, 
 template <class T>
 void conv2d_backward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w,
                      const Conv2dOutput<const T>& out, const T* dy, const Conv2dGradients<T>& d) {
-  const bool pooled = out.cell != nullptr, relu = out.activation == Activation::relu;
-  const DeviceBuffer<T> masked(cuda, pooled || relu ? g.y_size() : 0);
-  const T* dz = pooled || relu ? masked.data() : dy;
-  if (pooled) {
-    undo_pool(cuda, g, out.cell, dy, masked.data());
-  } else if (relu) {
-    relu_backward(cuda, out.y, dy, masked.data(), g.y_size());
-  }
+  if (g.C == 1 && d.dx == nullptr) return conv2d_one_channel_backward(cuda, g, x, out, dy, d);
+  const OutputGradient<T> gradient(cuda, g, out, dy, d.db);
+  const T* dz = gradient.dz();
   if (d.dx != nullptr && !by_cudnn<BackwardData>(cuda, g, w, dz, d.dx))
     direct_backward_data(cuda, g, w, dz, d.dx);
   if (d.dw != nullptr && !by_cudnn<BackwardFilter>(cuda, g, x, dz, d.dw))
     direct_backward_filter(cuda, g, x, dz, d.dw);
-  if (d.db != nullptr) column_sums(cuda, g.N * g.P * g.Q, g.K, dz, d.db);
 }
 
 template void conv2d_forward(Cuda, const Conv2dGeometry&, const float*, const float*, const float*,

@@ -21,6 +21,26 @@
 #define DRAPE_DYNAMIC_SHARED(T, name)                                   \
   extern __shared__ __align__(16) unsigned char drape_dynamic_shared[]; \
   T* const name = reinterpret_cast<T*>(drape_dynamic_shared)
+
+namespace drape::kernels {
+/// Writes what another block reads with collect(), word by word.
+template <class T>
+__device__ void publish(T* address, T value) {
+  static_assert(sizeof(T) % 4 == 0);
+  for (std::size_t i = 0; i < sizeof(T) / 4; ++i) {
+    reinterpret_cast<volatile unsigned*>(address)[i] = reinterpret_cast<const unsigned*>(&value)[i];
+  }
+}
+template <class T>
+__device__ T collect(const T* address) {
+  static_assert(sizeof(T) % 4 == 0);
+  T value;
+  for (std::size_t i = 0; i < sizeof(T) / 4; ++i) {
+    reinterpret_cast<unsigned*>(&value)[i] = reinterpret_cast<const volatile unsigned*>(address)[i];
+  }
+  return value;
+}
+}  // namespace drape::kernels
 #else
 #include "tests/emulator/emulator.h"
 #define DRAPE_SHARED(T, name, ...)             \
@@ -29,6 +49,17 @@
       ::drape::emulator::shared_variable(&key_of_##name, sizeof(T __VA_ARGS__)))
 #define DRAPE_DYNAMIC_SHARED(T, name) \
   T* const name = static_cast<T*>(::drape::emulator::dynamic_shared_memory())
+
+namespace drape::kernels {
+template <class T>
+void publish(T* address, T value) {
+  emulator::replace(address, [=](T) { return value; });
+}
+template <class T>
+T collect(const T* address) {
+  return emulator::replace(const_cast<T*>(address), [](T value) { return value; });
+}
+}  // namespace drape::kernels
 #endif
 
 namespace drape::kernels {
@@ -123,6 +154,24 @@ __device__ T block_sum(T value) {
   __syncthreads();  // so that the next call may write
   return value;
 }
+
+/// Whether this block is the last of `blocks` to come here: it then collects what all of them have
+/// published. `arrived` is 0 before the first comes, and after the last. All threads must call it.
+inline __device__ bool is_last_block(std::uint32_t* arrived, unsigned blocks) {
+  DRAPE_SHARED(bool, last, [1]);
+  __syncthreads();
+  if (threadIdx.x == 0 && threadIdx.y == 0) {
+    __threadfence();
+    last[0] = atomicInc(arrived, blocks - 1) == blocks - 1;
+    __threadfence();
+  }
+  __syncthreads();
+  return last[0];
+}
+
+/// Counters for is_last_block(), each 0. All kernels share them: they follow one another on one
+/// stream, and each leaves them at 0.
+std::uint32_t* arrival_counters(Cuda cuda, std::int64_t count);
 
 /// An array of T on the device that a kernel needs while it runs; its elements are undefined at
 /// first.

@@ -6,6 +6,7 @@
 #include "kernels/deform_sampling.h"
 #include "kernels/epilogue.h"
 #include "kernels/gemm.h"
+#include "kernels/max_pool2d.h"
 #include "kernels/memory.h"
 #include "kernels/parallel.h"
 #include "kernels/partials.h"
@@ -187,35 +188,48 @@ void scatter(const Sampler& sampler, std::int64_t rows, std::int64_t group, cons
   }
 }
 
+// One tile of an image of results.
+void forward_tile(Sampler& sampler, const DeformConv2dInputs<float>& in, std::int64_t n,
+                  std::int64_t tile, Activation activation, float* image) {
+  const Conv2dGeometry& g = sampler.g;
+  const Range pixels = sampler.pixels(tile);
+  Plan plan(sampler.tile() * sampler.points);
+  Buffer<float> matrix(sampler.tile() * sampler.width);
+  sampler.make_plan(n, pixels, in.offset, in.mask, plan);
+  float* out = image + pixels.begin * g.K;
+  for (std::int64_t group = 0; group < g.groups; ++group) {
+    sample(sampler, pixels.size(), group, in.x + n * g.H * g.W * g.C, plan, matrix.data());
+    gemm<float>(pixels.size(), sampler.filters, sampler.width, {matrix.data(), sampler.width},
+                {in.w + group * sampler.filters * sampler.width, sampler.width, Use::transposed},
+                Output::replace, out + group * sampler.filters, g.K);
+  }
+  add_bias_activate(pixels.size(), g.K, in.b, activation, out, g.K);
+}
+
 // One chunk's part of the backward pass: its images in order, tile by tile.
 class BackwardChunk {
  public:
   BackwardChunk(Sampler& sampler, const DeformConv2dInputs<float>& in,
-                const DeformConv2dGradients<float>& out)
+                const DeformConv2dGradients<float>& d)
       : s_(sampler),
         g_(sampler.g),
         in_(in),
-        out_(out),
+        d_(d),
         plan_(s_.tile() * s_.points),
         matrix_(s_.tile() * s_.width),
-        masked_(s_.tile() * g_.K),
+        dz_(g_.P * g_.Q * g_.K),
         d_offset_(2 * s_.tile() * s_.points),
         d_mask_(s_.tile() * s_.points) {}
 
-  void image(std::int64_t n, const float* y, const float* dy, Activation activation, float* dw,
+  void image(std::int64_t n, const Conv2dOutput<const float>& out, const float* dy, float* dw,
              float* db) {
-    float* dx = out_.dx == nullptr ? nullptr : out_.dx + n * g_.H * g_.W * g_.C;
+    float* dx = d_.dx == nullptr ? nullptr : d_.dx + n * g_.H * g_.W * g_.C;
     if (dx != nullptr) std::fill_n(dx, g_.H * g_.W * g_.C, 0.0f);
+    const float* dz = undo_output(n, out, dy);
+    add_column_sums(g_.P * g_.Q, g_.K, dz, db);
     for (std::int64_t index = 0; index < s_.tiles(); ++index) {
       const Range pixels = s_.pixels(index);
-      const std::int64_t first = (n * g_.P * g_.Q + pixels.begin) * g_.K;
-      const float* dz = dy + first;
-      if (activation == Activation::relu) {
-        undo_activation(pixels.size() * g_.K, y + first, dz, masked_.data());
-        dz = masked_.data();
-      }
-      add_column_sums(pixels.size(), g_.K, dz, db);
-      tile(n, pixels, dz, dx, dw);
+      tile(n, pixels, dz + pixels.begin * g_.K, dx, dw);
     }
   }
 
@@ -225,14 +239,14 @@ class BackwardChunk {
     const std::int64_t count = pixels.size() * s_.points;
     const std::int64_t first = (n * g_.P * g_.Q + pixels.begin) * s_.points;
     const float* mask = in_.mask == nullptr ? nullptr : in_.mask + first;
-    const bool sampled = dx != nullptr || out_.d_offset != nullptr || out_.d_mask != nullptr;
+    const bool sampled = dx != nullptr || d_.d_offset != nullptr || d_.d_mask != nullptr;
     s_.make_plan(n, pixels, in_.offset, in_.mask, plan_);
     std::fill_n(d_offset_.data(), 2 * count, 0.0f);
     std::fill_n(d_mask_.data(), count, 0.0f);
     for (std::int64_t group = 0; group < g_.groups; ++group) {
       const float* dz_group = dz + group * s_.filters;
       const std::int64_t weights = group * s_.filters * s_.width;
-      if (out_.dw != nullptr) {
+      if (d_.dw != nullptr) {
         sample(s_, pixels.size(), group, x, plan_, matrix_.data());
         gemm<float>(s_.filters, s_.width, pixels.size(), {dz_group, g_.K, Use::transposed},
                     {matrix_.data(), s_.width}, Output::add, dw + weights, s_.width);
@@ -244,18 +258,33 @@ class BackwardChunk {
                 {dx, d_offset_.data(), d_mask_.data()});
       }
     }
-    if (out_.d_offset != nullptr) {
-      std::copy_n(d_offset_.data(), 2 * count, out_.d_offset + 2 * first);
+    if (d_.d_offset != nullptr) {
+      std::copy_n(d_offset_.data(), 2 * count, d_.d_offset + 2 * first);
     }
-    if (out_.d_mask != nullptr) std::copy_n(d_mask_.data(), count, out_.d_mask + first);
+    if (d_.d_mask != nullptr) std::copy_n(d_mask_.data(), count, d_.d_mask + first);
+  }
+
+  // dL/dz of an image.
+  const float* undo_output(std::int64_t n, const Conv2dOutput<const float>& out, const float* dy) {
+    const std::int64_t image = g_.P * g_.Q * g_.K;
+    if (out.cell != nullptr) {
+      const std::int64_t pooled = n * (g_.P / 2) * (g_.Q / 2) * g_.K;
+      max_pool2d_backward(Cpu{}, windows_of(g_.with_images(1)), dy + pooled, out.cell + pooled,
+                          dz_.data());
+    } else if (out.activation == Activation::relu) {
+      undo_activation(image, out.y + n * image, dy + n * image, dz_.data());
+    } else {
+      return dy + n * image;
+    }
+    return dz_.data();
   }
 
   Sampler& s_;
   const Conv2dGeometry& g_;
   const DeformConv2dInputs<float>& in_;
-  const DeformConv2dGradients<float>& out_;
+  const DeformConv2dGradients<float>& d_;
   Plan plan_;
-  Buffer<float> matrix_, masked_, d_offset_, d_mask_;
+  Buffer<float> matrix_, dz_, d_offset_, d_mask_;
 };
 
 // One product of the formula: filter k's tap meets channel c of the image at a sampling point.
@@ -313,86 +342,97 @@ void each_product(const DeformConv2dGeometry& geometry, const DeformConv2dInputs
 
 template <>
 void deform_conv2d_forward(Cpu, const DeformConv2dGeometry& geometry,
-                           const DeformConv2dInputs<float>& in, Activation activation, float* y) {
+                           const DeformConv2dInputs<float>& in, const Conv2dOutput<float>& out) {
   Sampler sampler(geometry);
   const Conv2dGeometry& g = geometry.conv;
-  parallel_for(g.N * sampler.tiles(), [&](std::int64_t task) {
-    const std::int64_t n = task / sampler.tiles();
-    const Range pixels = sampler.pixels(task % sampler.tiles());
-    Plan plan(sampler.tile() * sampler.points);
-    Buffer<float> matrix(sampler.tile() * sampler.width);
-    sampler.make_plan(n, pixels, in.offset, in.mask, plan);
-    float* out = y + (n * g.P * g.Q + pixels.begin) * g.K;
-    for (std::int64_t group = 0; group < g.groups; ++group) {
-      sample(sampler, pixels.size(), group, in.x + n * g.H * g.W * g.C, plan, matrix.data());
-      gemm<float>(pixels.size(), sampler.filters, sampler.width, {matrix.data(), sampler.width},
-                  {in.w + group * sampler.filters * sampler.width, sampler.width, Use::transposed},
-                  Output::replace, out + group * sampler.filters, g.K);
+  if (out.cell == nullptr) {
+    parallel_for(g.N * sampler.tiles(), [&](std::int64_t task) {
+      const std::int64_t n = task / sampler.tiles(), tile = task % sampler.tiles();
+      forward_tile(sampler, in, n, tile, out.activation, out.y + n * g.P * g.Q * g.K);
+    });
+    return;
+  }
+  parallel_for(g.N, [&](std::int64_t n) {
+    Buffer<float> image(g.P * g.Q * g.K);
+    for (std::int64_t tile = 0; tile < sampler.tiles(); ++tile) {
+      forward_tile(sampler, in, n, tile, out.activation, image.data());
     }
-    add_bias_activate(pixels.size(), g.K, in.b, activation, out, g.K);
+    const std::int64_t first = n * (g.P / 2) * (g.Q / 2) * g.K;
+    pool_windows<float>(g.with_images(1), image.data(),
+                        {out.activation, out.y + first, out.cell + first});
   });
 }
 
 template <>
 void deform_conv2d_backward(Cpu, const DeformConv2dGeometry& geometry,
-                            const DeformConv2dInputs<float>& in, const float* y, const float* dy,
-                            Activation activation, const DeformConv2dGradients<float>& out) {
+                            const DeformConv2dInputs<float>& in,
+                            const Conv2dOutput<const float>& out, const float* dy,
+                            const DeformConv2dGradients<float>& d) {
   Sampler sampler(geometry);
   const Conv2dGeometry& g = geometry.conv;
   Partials<float> partials(g.N, g.w_size() + g.K);
   parallel_for(partials.chunks(), [&](std::int64_t index) {
     float* dw = partials.start(index);
-    BackwardChunk chunk(sampler, in, out);
+    BackwardChunk chunk(sampler, in, d);
     const Range images = part(g.N, partials.chunks(), index);
     for (std::int64_t n = images.begin; n < images.end; ++n) {
-      chunk.image(n, y, dy, activation, dw, dw + g.w_size());
+      chunk.image(n, out, dy, dw, dw + g.w_size());
     }
   });
-  if (out.dw != nullptr) partials.add_up(0, g.w_size(), out.dw);
-  if (out.db != nullptr) partials.add_up(g.w_size(), g.K, out.db);
+  if (d.dw != nullptr) partials.add_up(0, g.w_size(), d.dw);
+  if (d.db != nullptr) partials.add_up(g.w_size(), g.K, d.db);
 }
 
 template <>
 void deform_conv2d_forward(Cpu, const DeformConv2dGeometry& geometry,
-                           const DeformConv2dInputs<double>& in, Activation activation, double* y) {
+                           const DeformConv2dInputs<double>& in, const Conv2dOutput<double>& out) {
   const Conv2dGeometry& g = geometry.conv;
+  Buffer<double> whole(out.cell == nullptr ? 0 : g.y_size());
+  double* y = out.cell == nullptr ? out.y : whole.data();
   std::fill_n(y, g.y_size(), 0.0);
   each_product(geometry, in,
                [&](const Product& t) { y[t.out] += in.w[t.weight] * t.mask * t.value(); });
-  add_bias_activate(g.N * g.P * g.Q, g.K, in.b, activation, y, g.K);
+  add_bias_activate(g.N * g.P * g.Q, g.K, in.b, out.activation, y, g.K);
+  if (out.cell != nullptr) pool_windows(g, y, out);
 }
 
 template <>
-void deform_conv2d_backward(Cpu, const DeformConv2dGeometry& geometry,
-                            const DeformConv2dInputs<double>& in, const double* y, const double* dy,
-                            Activation activation, const DeformConv2dGradients<double>& out) {
+void deform_conv2d_backward(Cpu cpu, const DeformConv2dGeometry& geometry,
+                            const DeformConv2dInputs<double>& in,
+                            const Conv2dOutput<const double>& out, const double* dy,
+                            const DeformConv2dGradients<double>& d) {
   const Conv2dGeometry& g = geometry.conv;
   const std::int64_t points = g.N * g.P * g.Q * geometry.points();
   Buffer<double> dz(g.y_size());
-  std::copy_n(dy, g.y_size(), dz.data());
-  if (activation == Activation::relu) undo_activation(g.y_size(), y, dy, dz.data());
+  if (out.cell != nullptr) {
+    max_pool2d_backward(cpu, windows_of(g), dy, out.cell, dz.data());
+  } else if (out.activation == Activation::relu) {
+    undo_activation(g.y_size(), out.y, dy, dz.data());
+  } else {
+    std::copy_n(dy, g.y_size(), dz.data());
+  }
   const auto clear = [](double* gradient, std::int64_t size) {
     if (gradient != nullptr) std::fill_n(gradient, size, 0.0);
   };
-  clear(out.dx, g.x_size());
-  clear(out.d_offset, 2 * points);
-  clear(out.d_mask, points);
-  clear(out.dw, g.w_size());
-  clear(out.db, g.K);
+  clear(d.dx, g.x_size());
+  clear(d.d_offset, 2 * points);
+  clear(d.d_mask, points);
+  clear(d.dw, g.w_size());
+  clear(d.db, g.K);
   each_product(geometry, in, [&](const Product& t) {
-    const double value = t.value(), d = dz[t.out] * in.w[t.weight];
-    if (out.dw != nullptr) out.dw[t.weight] += dz[t.out] * t.mask * value;
-    if (out.d_mask != nullptr) out.d_mask[t.point] += d * value;
-    if (out.d_offset != nullptr) {
-      out.d_offset[2 * t.point] += d * t.mask * t.dy();
-      out.d_offset[2 * t.point + 1] += d * t.mask * t.dx();
+    const double value = t.value(), gradient = dz[t.out] * in.w[t.weight];
+    if (d.dw != nullptr) d.dw[t.weight] += dz[t.out] * t.mask * value;
+    if (d.d_mask != nullptr) d.d_mask[t.point] += gradient * value;
+    if (d.d_offset != nullptr) {
+      d.d_offset[2 * t.point] += gradient * t.mask * t.dy();
+      d.d_offset[2 * t.point + 1] += gradient * t.mask * t.dx();
     }
-    for (int corner = 0; out.dx != nullptr && corner < 4; ++corner) {
+    for (int corner = 0; d.dx != nullptr && corner < 4; ++corner) {
       const BilinearPoint<double> point{{}, t.fy, t.fx};
-      if (t.at[corner] >= 0) out.dx[t.at[corner]] += d * t.mask * point.weight(corner);
+      if (t.at[corner] >= 0) d.dx[t.at[corner]] += gradient * t.mask * point.weight(corner);
     }
   });
-  if (out.db != nullptr) add_column_sums(g.N * g.P * g.Q, g.K, dz.data(), out.db);
+  if (d.db != nullptr) add_column_sums(g.N * g.P * g.Q, g.K, dz.data(), d.db);
 }
 
 }  // namespace drape::kernels

@@ -2,20 +2,19 @@
 // and never written out. Backward in deform_conv2d_points.cu and deform_conv2d_weight.cu.
 #include "kernels/deform_conv2d.h"
 
-#include "kernels/column_sums.cuh"
 #include "kernels/deform_backward.cuh"
-#include "kernels/relu.h"
+#include "kernels/epilogue.cuh"
 
 namespace drape::kernels {
 namespace {
 
 constexpr int kFilters = 64;  // of a tile
 
-// y = sampled patches times filters, with bias and activation. A block makes the results of 64
-// pixels (x) and 64 filters of a group (y), slice by slice of the patches.
+// y = sampled patches times filters, with bias, activation and pooling. A block makes the results
+// of 64 rows (x) and 64 filters of a group (y), slice by slice of the patches.
 template <Columns way, int size, class Tile, class T>
 __global__ void __launch_bounds__(kTileThreads, 2)
-    forward_kernel(Problem<T> p, Activation activation, T* y) {
+    forward_kernel(Problem<T> p, Conv2dOutput<T> out) {
   using Sum = typename Tile::Sum;
   using Patches = Factor<T, kTileRows, kColumns, Contiguous::depth>;
   using Weights = Factor<T, kFilters, kColumns, Contiguous::depth>;
@@ -37,7 +36,7 @@ __global__ void __launch_bounds__(kTileThreads, 2)
   Sampler<way, size, kTileRows, T> sampler(p, &points[0]);
   for (int at = group * p.columns(); at < (group + 1) * p.columns();) {
     const Slice slice = slice_at<way>(p, at);
-    sampler.sample(slice, first, p.pixels, patches.memory, Patches::kStride);
+    sampler.sample(slice, first, p.rows, patches.memory, Patches::kStride);
     copy_tile<kFilters, kColumns>(Part<T>{p.in.w + first_filter * p.columns() + slice.column,
                                           p.columns(), p.filters - first_of_group, slice.count},
                                   weights.memory, Weights::kStride);
@@ -50,13 +49,21 @@ __global__ void __launch_bounds__(kTileThreads, 2)
   Sum* of_tile = reinterpret_cast<Sum*>(memory);
   sums.store(of_tile, kSumStride);
   __syncthreads();
-  for (int i = static_cast<int>(threadIdx.x); i < kTileRows * kFilters; i += kTileThreads) {
-    const int m = i / kFilters, k = i % kFilters;
-    if (first + m >= p.pixels || first_of_group + k >= p.filters) continue;
-    Sum z = of_tile[m * kSumStride + k];
-    if (p.in.b != nullptr) z += static_cast<Sum>(p.in.b[first_filter + k]);
-    if (activation == Activation::relu && z < Sum(0)) z = Sum(0);
-    y[(first + m) * p.g.K + first_filter + k] = static_cast<T>(z);
+  // A row and a filter, or a window of four rows and a filter.
+  const int rows_of_result = out.cell == nullptr ? 1 : 4;
+  for (int i = static_cast<int>(threadIdx.x); i < kTileRows / rows_of_result * kFilters;
+       i += kTileThreads) {
+    const int m = i / kFilters * rows_of_result, k = i % kFilters;
+    if (first + m >= p.rows || first_of_group + k >= p.filters) continue;
+    const Sum b = p.in.b == nullptr ? Sum(0) : static_cast<Sum>(p.in.b[first_filter + k]);
+    const auto z = [&](int row) { return of_tile[(m + row) * kSumStride + k] + b; };
+    const std::int64_t at = (first + m) / rows_of_result * p.g.K + first_filter + k;
+    if (out.cell != nullptr) {
+      store_largest<Sum>(out, at, z);
+    } else {
+      const bool relu = out.activation == Activation::relu;
+      out.y[at] = static_cast<T>(relu && z(0) < Sum(0) ? Sum(0) : z(0));
+    }
   }
 }
 
@@ -64,13 +71,13 @@ __global__ void __launch_bounds__(kTileThreads, 2)
 
 template <class T>
 void deform_conv2d_forward(Cuda cuda, const DeformConv2dGeometry& geometry,
-                           const DeformConv2dInputs<T>& in, Activation activation, T* y) {
-  const Problem<T> p(geometry, in);
-  const LaunchSize size{dim3(count_of(p.pixels, kTileRows),
+                           const DeformConv2dInputs<T>& in, const Conv2dOutput<T>& out) {
+  const Problem<T> p(geometry, in, out.cell == nullptr ? Rows::pixels : Rows::windows);
+  const LaunchSize size{dim3(count_of(p.rows, kTileRows),
                              static_cast<unsigned>(p.g.groups) * count_of(p.filters, kFilters)),
                         dim3(kTileThreads)};
   const auto start = [&](auto kernel) {
-    launch(cuda, "deform_conv2d_forward", size, kernel, p, activation, y);
+    launch(cuda, "deform_conv2d_forward", size, kernel, p, out);
   };
   with_tile<kFilters, T>(cuda, [&]<class Tile>() {
     if (p.few_channels()) {
@@ -85,38 +92,33 @@ void deform_conv2d_forward(Cuda cuda, const DeformConv2dGeometry& geometry,
 
 template <class T>
 void deform_conv2d_backward(Cuda cuda, const DeformConv2dGeometry& geometry,
-                            const DeformConv2dInputs<T>& in, const T* y, const T* dy,
-                            Activation activation, const DeformConv2dGradients<T>& out) {
-  const Problem<T> p(geometry, in);
-  const DeviceBuffer<T> masked(cuda, activation == Activation::relu ? p.g.y_size() : 0);
-  const T* dz = dy;
-  if (activation == Activation::relu) {
-    relu_backward(cuda, y, dy, masked.data(), p.g.y_size());
-    dz = masked.data();
-  }
-  if (out.dx != nullptr || out.d_offset != nullptr || out.d_mask != nullptr)
-    deform_point_gradients(cuda, p, dz, {out.d_offset, out.d_mask}, out.dx);
-  if (out.dw != nullptr) deform_weight_gradient(cuda, p, dz, out.dw);
-  if (out.db != nullptr) column_sums(cuda, p.pixels, p.g.K, dz, out.db);
+                            const DeformConv2dInputs<T>& in, const Conv2dOutput<const T>& out,
+                            const T* dy, const DeformConv2dGradients<T>& d) {
+  const Problem<T> p(geometry, in, Rows::pixels);
+  const OutputGradient<T> gradient(cuda, p.g, out, dy, d.db);
+  if (d.dx != nullptr || d.d_offset != nullptr || d.d_mask != nullptr)
+    deform_point_gradients(cuda, p, gradient.dz(), {d.d_offset, d.d_mask}, d.dx);
+  if (d.dw != nullptr) deform_weight_gradient(cuda, p, gradient.dz(), d.dw);
 }
 
 template void deform_conv2d_forward(Cuda, const DeformConv2dGeometry&,
-                                    const DeformConv2dInputs<float>&, Activation, float*);
+                                    const DeformConv2dInputs<float>&, const Conv2dOutput<float>&);
 template void deform_conv2d_forward(Cuda, const DeformConv2dGeometry&,
-                                    const DeformConv2dInputs<double>&, Activation, double*);
+                                    const DeformConv2dInputs<double>&, const Conv2dOutput<double>&);
 template void deform_conv2d_forward(Cuda, const DeformConv2dGeometry&,
-                                    const DeformConv2dInputs<BFloat16>&, Activation, BFloat16*);
+                                    const DeformConv2dInputs<BFloat16>&,
+                                    const Conv2dOutput<BFloat16>&);
 template void deform_conv2d_backward(Cuda, const DeformConv2dGeometry&,
-                                     const DeformConv2dInputs<float>&, const float*, const float*,
-                                     Activation, const DeformConv2dGradients<float>&);
+                                     const DeformConv2dInputs<float>&,
+                                     const Conv2dOutput<const float>&, const float*,
+                                     const DeformConv2dGradients<float>&);
 template void deform_conv2d_backward(Cuda, const DeformConv2dGeometry&,
-                                     const DeformConv2dInputs<double>&, const double*,
-                                     const double*, Activation,
+                                     const DeformConv2dInputs<double>&,
+                                     const Conv2dOutput<const double>&, const double*,
                                      const DeformConv2dGradients<double>&);
-
 template void deform_conv2d_backward(Cuda, const DeformConv2dGeometry&,
-                                     const DeformConv2dInputs<BFloat16>&, const BFloat16*,
-                                     const BFloat16*, Activation,
+                                     const DeformConv2dInputs<BFloat16>&,
+                                     const Conv2dOutput<const BFloat16>&, const BFloat16*,
                                      const DeformConv2dGradients<BFloat16>&);
 
 }  // namespace drape::kernels

@@ -9,10 +9,8 @@
 //   or null   y [N,P,Q,K]
 #pragma once
 
-#include "kernels/activation.h"
-#include "kernels/backend.h"
 #include "kernels/bfloat16.h"
-#include "kernels/geometry.h"
+#include "kernels/conv2d.h"
 
 namespace drape::kernels {
 
@@ -46,19 +44,20 @@ struct DeformConv2dGradients {
 /// specification. A batch of n gives the bits of n batches of one.
 template <class T>
 void deform_conv2d_forward(Cpu, const DeformConv2dGeometry& geometry,
-                           const DeformConv2dInputs<T>& in, Activation activation, T* y);
+                           const DeformConv2dInputs<T>& in, const Conv2dOutput<T>& out);
 template <class T>
 void deform_conv2d_forward(Cuda, const DeformConv2dGeometry& geometry,
-                           const DeformConv2dInputs<T>& in, Activation activation, T* y);
+                           const DeformConv2dInputs<T>& in, const Conv2dOutput<T>& out);
 
-/// Gradients from dy [N,P,Q,K] and forward's y. The same bits for any number of threads.
+/// Gradients from dy, which has the shape of forward's y, and from y or cell. The same bits for any
+/// number of threads.
 template <class T>
 void deform_conv2d_backward(Cpu, const DeformConv2dGeometry& geometry,
-                            const DeformConv2dInputs<T>& in, const T* y, const T* dy,
-                            Activation activation, const DeformConv2dGradients<T>& out);
+                            const DeformConv2dInputs<T>& in, const Conv2dOutput<const T>& out,
+                            const T* dy, const DeformConv2dGradients<T>& d);
 template <class T>
 void deform_conv2d_backward(Cuda, const DeformConv2dGeometry& geometry,
-                            const DeformConv2dInputs<T>& in, const T* y, const T* dy,
-                            Activation activation, const DeformConv2dGradients<T>& out);
+                            const DeformConv2dInputs<T>& in, const Conv2dOutput<const T>& out,
+                            const T* dy, const DeformConv2dGradients<T>& d);
 
 }  // namespace drape::kernels

@@ -7,12 +7,12 @@ namespace {
 
 constexpr int kFilters = 64, kDepth = 32;  // of a tile: rows, and pixels that one product sums over
 
-// dw of 64 filters (y) and one slice of columns (x), summed over a range of pixels (z) and written
-// to partial[z, K, taps, channels].
+// dw of 64 filters (y) and one slice of columns (x), summed over a range of pixels (z); the last of
+// the ranges' blocks adds up partial[z, K, taps, channels] in the order of z.
 template <Columns way, int size, class Tile, class T>
 __global__ void __launch_bounds__(kTileThreads, 2)
     weight_kernel(Problem<T> p, const T* dz, std::int64_t pixels_of_range,
-                  typename Tile::Sum* partial) {
+                  typename Tile::Sum* partial, std::uint32_t* arrived, T* dw) {
   using Sum = typename Tile::Sum;
   using Gradients = Factor<T, kFilters, kDepth, Contiguous::row>;
   using Patches = Factor<T, kColumns, kDepth, Contiguous::row>;
@@ -47,12 +47,24 @@ __global__ void __launch_bounds__(kTileThreads, 2)
   Sum* of_tile = reinterpret_cast<Sum*>(memory);
   sums.store(of_tile, kSumStride);
   __syncthreads();
-  for (int i = static_cast<int>(threadIdx.x); i < kFilters * kColumns; i += kTileThreads) {
-    const int k = i / kColumns, column = i % kColumns;
-    if (first_of_group + k >= p.filters || column >= slice.count) continue;
-    partial[(blockIdx.z * p.g.K + first_filter + k) * p.columns() + slice.column + column] =
-        of_tile[k * kSumStride + column];
-  }
+  const std::int64_t all = p.g.K * p.columns();
+  const auto each_of_tile = [&](auto&& body) {  // body(place in dw, sum of the tile)
+    for (int i = static_cast<int>(threadIdx.x); i < kFilters * kColumns; i += kTileThreads) {
+      const int k = i / kColumns, column = i % kColumns;
+      if (first_of_group + k >= p.filters || column >= slice.count) continue;
+      body((first_filter + k) * p.columns() + slice.column + column,
+           of_tile[k * kSumStride + column]);
+    }
+  };
+  if (gridDim.z == 1)
+    return each_of_tile([&](std::int64_t i, Sum sum) { dw[i] = static_cast<T>(sum); });
+  each_of_tile([&](std::int64_t i, Sum sum) { publish(partial + blockIdx.z * all + i, sum); });
+  if (!is_last_block(arrived + blockIdx.y * gridDim.x + blockIdx.x, gridDim.z)) return;
+  each_of_tile([&](std::int64_t i, Sum) {
+    Sum sum(0);
+    for (unsigned range = 0; range < gridDim.z; ++range) sum += collect(partial + range * all + i);
+    dw[i] = static_cast<T>(sum);
+  });
 }
 
 template <Columns way, class T>
@@ -78,10 +90,10 @@ void deform_weight_gradient(Cuda cuda, const Problem<T>& p, const T* dz, T* dw) 
   const std::int64_t of_range = (p.pixels + ranges - 1) / ranges;
   const unsigned used = count_of(p.pixels, of_range);
   const DeviceBuffer<Sum> buffer(cuda, used * size);
-  Sum* partial = buffer.data();
+  std::uint32_t* arrived = arrival_counters(cuda, std::int64_t{slices} * filter_tiles);
   const auto start = [&](auto kernel) {
     launch(cuda, "deform_conv2d_weight", {dim3(slices, filter_tiles, used), dim3(kTileThreads)},
-           kernel, p, dz, of_range, partial);
+           kernel, p, dz, of_range, buffer.data(), arrived, dw);
   };
   with_tile<kColumns, T>(cuda, [&]<class Tile>() {
     if (p.few_channels()) {
@@ -91,11 +103,6 @@ void deform_weight_gradient(Cuda cuda, const Problem<T>& p, const T* dz, T* dw) 
     } else {
       start(weight_kernel<Columns::by_tap, 1, Tile, T>);
     }
-  });
-  for_each(cuda, "deform_conv2d_weight_sum", size, [=] __device__(std::int64_t i) {
-    Sum sum = partial[i];
-    for (unsigned range = 1; range < used; ++range) sum += partial[range * size + i];
-    dw[i] = static_cast<T>(sum);
   });
 }
 

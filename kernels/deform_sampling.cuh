@@ -30,6 +30,10 @@ inline unsigned count_of(std::int64_t items, std::int64_t each) {
   return static_cast<unsigned>((items + each - 1) / each);
 }
 
+/// The output pixels in the order that tiles take them: as they lie in memory, or 2x2 window by 2x2
+/// window, its four one after the other; those of no whole window are left out.
+enum class Rows { pixels, windows };
+
 /// What the kernels know of a convolution; 32 bits where they suffice.
 template <class T>
 struct Problem {
@@ -40,8 +44,11 @@ struct Problem {
   int channels_of_offset;  // of an offset group
   std::int64_t outputs;    // P * Q
   std::int64_t pixels;     // N * P * Q
+  Rows order;
+  std::int64_t rows;  // in this order
 
-  Problem(const DeformConv2dGeometry& geometry, const DeformConv2dInputs<T>& inputs)
+  Problem(const DeformConv2dGeometry& geometry, const DeformConv2dInputs<T>& inputs,
+          Rows order_of_rows)
       : g(geometry.conv),
         in(inputs),
         taps(static_cast<int>(geometry.taps())),
@@ -50,7 +57,17 @@ struct Problem {
         filters(static_cast<int>(g.K / g.groups)),
         channels_of_offset(static_cast<int>(g.C / geometry.offset_groups)),
         outputs(g.P * g.Q),
-        pixels(g.N * outputs) {}
+        pixels(g.N * outputs),
+        order(order_of_rows),
+        rows(order == Rows::pixels ? pixels : g.N * (g.P / 2) * (g.Q / 2) * 4) {}
+
+  /// The output pixel of a row, counted through the batch.
+  __device__ std::int64_t pixel(std::int64_t row) const {
+    if (order == Rows::pixels) return row;
+    const std::int64_t P = g.P / 2, Q = g.Q / 2, window = row / 4;
+    const std::int64_t p = window / Q % P * 2 + row / 2 % 2, q = window % Q * 2 + row % 2;
+    return (window / Q / P * g.P + p) * g.Q + q;
+  }
 
   /// Length of a row of w: a filter's taps and channels.
   DRAPE_HOST_DEVICE int columns() const { return taps * channels; }
@@ -158,7 +175,7 @@ class Sampler {
   /// `points`: shared memory for as many as there are pixels, unused across taps.
   __device__ Sampler(const Problem<T>& p, SamplingPoint<T>* points) : p_(p), points_(points) {}
 
-  /// tile[m][j] = column j of the slice, sampled for pixel first + m; zero beyond `end` and beyond
+  /// tile[m][j] = column j of the slice, sampled for row first + m; zero beyond `end` and beyond
   /// the slice. Rows are `stride` apart. All threads must call it, and wait before they read.
   __device__ void sample(const Slice& slice, std::int64_t first, std::int64_t end, T* tile,
                          int stride) {
@@ -177,7 +194,7 @@ class Sampler {
     if (first == first_ && slice.tap == tap_ && slice.offset_group == offset_group_) return;
     const int m = static_cast<int>(threadIdx.x);
     if (m < pixels && first + m < end)
-      points_[m] = SamplingPoint<T>(p_, first + m, slice.offset_group, slice.tap);
+      points_[m] = SamplingPoint<T>(p_, p_.pixel(first + m), slice.offset_group, slice.tap);
     __syncthreads();
     first_ = first, tap_ = slice.tap, offset_group_ = slice.offset_group;
   }
@@ -188,7 +205,7 @@ class Sampler {
     } else {
       const int column = slice.column + j, tap = column / p_.channels;
       const int c = slice.group * p_.channels + column % p_.channels;
-      return SamplingPoint<T>(p_, first + m, c / p_.channels_of_offset, tap)
+      return SamplingPoint<T>(p_, p_.pixel(first + m), c / p_.channels_of_offset, tap)
           .template sample<size>(p_, c);
     }
   }

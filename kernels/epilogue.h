@@ -4,7 +4,8 @@
 
 #include <cstdint>
 
-#include "kernels/activation.h"
+#include "kernels/conv2d.h"
+#include "kernels/max_pool2d.h"
 
 namespace drape::kernels {
 
@@ -35,6 +36,21 @@ template <class T>
 void add_column_sums(std::int64_t rows, std::int64_t K, const T* dz, T* db) {
   for (std::int64_t m = 0; m < rows; ++m) {
     for (std::int64_t k = 0; k < K; ++k) db[k] += dz[m * K + k];
+  }
+}
+
+/// The 2x2 windows of a convolution's output.
+inline Pool2dGeometry windows_of(const Conv2dGeometry& g) {
+  return {g.N, g.P, g.Q, g.K, g.P / 2, g.Q / 2, 2, 2, 0};
+}
+
+/// y and cell from y before pooling, which is activated.
+template <class T>
+void pool_windows(const Conv2dGeometry& g, const T* activated, const Conv2dOutput<T>& out) {
+  max_pool2d_forward(Cpu{}, windows_of(g), activated, out.y, out.cell);
+  if (out.activation == Activation::none) return;
+  for (std::int64_t i = 0; i < g.N * (g.P / 2) * (g.Q / 2) * g.K; ++i) {
+    out.cell[i] = out.y[i] > T(0) ? out.cell[i] : static_cast<std::uint8_t>(kNoCell);
   }
 }
 

@@ -3,8 +3,9 @@
 #include <array>
 #include <map>
 #include <mutex>
+#include <optional>
 
-#include "kernels/cuda.cuh"
+#include "kernels/column_sums.cuh"
 #include "kernels/gemm.h"
 #include "kernels/vendor_library.cuh"
 
@@ -89,20 +90,23 @@ class Preference {
   cublasLtMatmulPreference_t preference_ = nullptr;
 };
 
+using Proposal = std::optional<cublasLtMatmulHeuristicResult_t>;
+
 // The algorithm that the library proposes first for such a product, and the workspace that it
-// needs; asked once for each.
-cublasLtMatmulHeuristicResult_t proposal_for(const Key& key, const Product& product,
-                                             const Layout& a, const Layout& b, const Layout& c) {
+// needs, if it has one; asked once for each.
+Proposal proposal_for(const Key& key, const Product& product, const Layout& a, const Layout& b,
+                      const Layout& c) {
   static std::mutex mutex;
-  static std::map<Key, cublasLtMatmulHeuristicResult_t> known;
+  static std::map<Key, Proposal> known;
   const std::lock_guard lock(mutex);
   if (const auto found = known.find(key); found != known.end()) return found->second;
   cublasLtMatmulHeuristicResult_t result{};
   int count = 0;
-  DRAPE_CUBLAS(cublasLtMatmulAlgoGetHeuristic, handle(), product, a, b, c, c, Preference(), 1,
-               &result, &count);
-  if (count == 0) check(CUBLAS_STATUS_NOT_SUPPORTED, "cublasLtMatmulAlgoGetHeuristic");
-  return known.emplace(key, result).first->second;
+  const cublasStatus_t status = DRAPE_VENDOR_FUNCTION(cublas(), cublasLtMatmulAlgoGetHeuristic)(
+      handle(), product, a, b, c, c, Preference(), 1, &result, &count);
+  if (status != CUBLAS_STATUS_NOT_SUPPORTED) check(status, "cublasLtMatmulAlgoGetHeuristic");
+  const bool found = status == CUBLAS_STATUS_SUCCESS && count > 0;
+  return known.emplace(key, found ? Proposal(result) : Proposal()).first->second;
 }
 
 template <class T>
@@ -122,7 +126,7 @@ cublasComputeType_t compute_type(Cuda cuda, cudaDataType_t type) {
 
 template <class T>
 void gemm(Cuda cuda, std::int64_t M, std::int64_t N, std::int64_t K, MatrixView<T> a,
-          MatrixView<T> b, const T* bias, Output output, T* c, std::int64_t c_stride) {
+          MatrixView<T> b, const GemmExtras<T>& extras, T* c, std::int64_t c_stride) {
   const cudaDataType_t type = kType<T>;
   const cublasComputeType_t compute = compute_type(cuda, type);
   const bool a_plain = a.use == Use::plain, b_plain = b.use == Use::plain;
@@ -130,29 +134,40 @@ void gemm(Cuda cuda, std::int64_t M, std::int64_t N, std::int64_t K, MatrixView<
   Product product(compute, kType<Accumulator<T>>);
   product.set(CUBLASLT_MATMUL_DESC_TRANSA, b_plain ? CUBLAS_OP_N : CUBLAS_OP_T);
   product.set(CUBLASLT_MATMUL_DESC_TRANSB, a_plain ? CUBLAS_OP_N : CUBLAS_OP_T);
-  if (bias != nullptr) {
+  if (extras.bias != nullptr) {
     product.set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
-    product.set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
+    product.set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, extras.bias);
+  } else if (extras.row_sums != nullptr) {
+    product.set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BGRADB);
+    product.set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, extras.row_sums);
   }
   const Layout first(type, b_plain ? K : N, b_plain ? N : K, b.stride);
   const Layout second(type, a_plain ? M : K, a_plain ? K : M, a.stride);
   const Layout result(type, M, N, c_stride);
-  const Key key{M,        N,        K,       a_plain,         b_plain, a.stride,
-                b.stride, c_stride, compute, bias != nullptr, type};
-  const cublasLtMatmulHeuristicResult_t proposal =
-      proposal_for(key, product, first, second, result);
-  const DeviceBuffer<char> workspace(cuda, static_cast<std::int64_t>(proposal.workspaceSize));
-  const Accumulator<T> alpha(1), beta(output == Output::add ? 1 : 0);
+  const Key key{M,        N,
+                K,        a_plain,
+                b_plain,  a.stride,
+                b.stride, c_stride,
+                compute,  extras.bias != nullptr ? 1 : extras.row_sums != nullptr ? 2 : 0,
+                type};
+  const Proposal proposal = proposal_for(key, product, first, second, result);
+  if (!proposal && extras.row_sums != nullptr) {  // in two steps, then
+    column_sums(cuda, K, M, a.data, extras.row_sums);
+    return gemm<T>(cuda, M, N, K, a, b, {}, c, c_stride);
+  }
+  if (!proposal) check(CUBLAS_STATUS_NOT_SUPPORTED, "cublasLtMatmulAlgoGetHeuristic");
+  const DeviceBuffer<char> workspace(cuda, static_cast<std::int64_t>(proposal->workspaceSize));
+  const Accumulator<T> alpha(1), beta(0);
   DRAPE_CUBLAS(cublasLtMatmul, handle(), product, &alpha, b.data, first, a.data, second, &beta, c,
-               result, c, result, &proposal.algo, workspace.data(), proposal.workspaceSize,
+               result, c, result, &proposal->algo, workspace.data(), proposal->workspaceSize,
                cuda.stream);
 }
 
 template void gemm(Cuda, std::int64_t, std::int64_t, std::int64_t, MatrixView<float>,
-                   MatrixView<float>, const float*, Output, float*, std::int64_t);
+                   MatrixView<float>, const GemmExtras<float>&, float*, std::int64_t);
 template void gemm(Cuda, std::int64_t, std::int64_t, std::int64_t, MatrixView<double>,
-                   MatrixView<double>, const double*, Output, double*, std::int64_t);
+                   MatrixView<double>, const GemmExtras<double>&, double*, std::int64_t);
 template void gemm(Cuda, std::int64_t, std::int64_t, std::int64_t, MatrixView<BFloat16>,
-                   MatrixView<BFloat16>, const BFloat16*, Output, BFloat16*, std::int64_t);
+                   MatrixView<BFloat16>, const GemmExtras<BFloat16>&, BFloat16*, std::int64_t);
 
 }  // namespace drape::kernels

@@ -29,9 +29,17 @@ template <class T>
 void gemm(std::int64_t M, std::int64_t N, std::int64_t K, MatrixView<T> a, MatrixView<T> b,
           Output output, T* c, std::int64_t c_stride);
 
-/// c = a b + bias, or c += a b + bias, on the device through cuBLASLt; bias [N] may be null.
+/// What else comes of a product on the device; each may be null.
+template <class T>
+struct GemmExtras {
+  const T* bias = nullptr;  // [N], added to every row
+  T* row_sums =
+      nullptr;  // [M], the sum of every row of a, which is stored transposed; no bias then
+};
+
+/// c = a b + bias on the device, through cuBLASLt.
 template <class T>
 void gemm(Cuda, std::int64_t M, std::int64_t N, std::int64_t K, MatrixView<T> a, MatrixView<T> b,
-          const T* bias, Output output, T* c, std::int64_t c_stride);
+          const GemmExtras<T>& extras, T* c, std::int64_t c_stride);
 
 }  // namespace drape::kernels

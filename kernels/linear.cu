@@ -1,49 +1,154 @@
+#include "kernels/linear.h"
+
 #include "kernels/epilogue.cuh"
 #include "kernels/gemm.h"
-#include "kernels/linear.h"
 #include "kernels/relu.h"
 
 namespace drape::kernels {
+namespace {
+
+// A layer of so few filters, as the last one of a classifier is, has kernels of its own.
+constexpr int kFewFilters = 16;
 
 template <class T>
-void linear_forward(Cuda cuda, LinearGeometry g, const T* x, const T* w, const T* b,
-                    Activation activation, T* y) {
-  gemm<T>(cuda, g.N, g.K, g.C, {x, g.C}, {w, g.C, Use::transposed}, b, Output::replace, y, g.K);
+__device__ Accumulator<T> activated(Activation activation, T x) {
+  using A = Accumulator<T>;
+  const A value = static_cast<A>(x);
+  return activation == Activation::relu && value < A(0) ? A(0) : value;
+}
+
+// A warp per result.
+template <class T>
+__global__ void few_filters_forward_kernel(LinearGeometry g, const T* x, const T* w, const T* b,
+                                           T* y) {
+  using A = Accumulator<T>;
+  const std::int64_t i = (static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) / 32;
+  if (i >= g.N * g.K) return;
+  const std::int64_t n = i / g.K, k = i % g.K;
+  A z(0);
+  for (std::int64_t c = threadIdx.x % 32; c < g.C; c += 32) {
+    z += activated(g.input, x[n * g.C + c]) * static_cast<A>(w[k * g.C + c]);
+  }
+  z = warp_sum(z);
+  if (threadIdx.x % 32 != 0) return;
+  if (b != nullptr) z += static_cast<A>(b[k]);
+  y[i] = static_cast<T>(g.output == Activation::relu && z < A(0) ? A(0) : z);
+}
+
+// The gradient of one column of w, a value per filter.
+template <class A>
+struct FilterSums {
+  A of_filter[kFewFilters] = {};
+  __device__ void operator+=(const FilterSums& other) {
+    for (int k = 0; k < kFewFilters; ++k) of_filter[k] += other.of_filter[k];
+  }
+};
+
+// All gradients in one launch: a thread takes an image and a channel, which it writes dx of and
+// adds to that column of dw. Behind the last channel comes the bias, whose input is 1.
+template <class T>
+void few_filters_backward(Cuda cuda, const LinearGeometry& g, const T* x, const T* w, const T* y,
+                          const T* dy, const LinearGradients<T>& d) {
+  using A = Accumulator<T>;
+  using Sums = FilterSums<A>;
+  column_sums<Sums>(
+      cuda, "linear_few_filters_backward", g.N, g.C + 1,
+      [=] __device__(std::int64_t n, std::int64_t c) {
+        const bool bias = c == g.C;
+        const A input = bias ? A(1) : activated(g.input, x[n * g.C + c]);
+        Sums sums;
+        A dx(0);
+        for (int k = 0; k < kFewFilters; ++k) {
+          if (k >= g.K) break;
+          const std::int64_t i = n * g.K + k;
+          const bool flat = g.output == Activation::relu && !(y[i] > static_cast<T>(0.0f));
+          const A dz = flat ? A(0) : static_cast<A>(dy[i]);
+          sums.of_filter[k] = dz * input;
+          if (!bias) dx += dz * static_cast<A>(w[k * g.C + c]);
+        }
+        if (bias || d.dx == nullptr) return sums;
+        const bool flat = g.input == Activation::relu && !(input > A(0));
+        d.dx[n * g.C + c] = static_cast<T>(flat ? A(0) : dx);
+        return sums;
+      },
+      [=] __device__(std::int64_t c, const Sums& sums) {
+        for (int k = 0; k < kFewFilters; ++k) {
+          if (k >= g.K) break;
+          const T sum = static_cast<T>(sums.of_filter[k]);
+          if (c < g.C && d.dw != nullptr) d.dw[k * g.C + c] = sum;
+          if (c == g.C && d.db != nullptr) d.db[k] = sum;
+        }
+      });
+}
+
+// input(x).
+template <class T>
+class Activated {
+ public:
+  Activated(Cuda cuda, const LinearGeometry& g, const T* x)
+      : own_(cuda, g.input == Activation::relu ? g.N * g.C : 0), x_(x) {
+    if (g.input == Activation::none) return;
+    relu_forward(cuda, x, own_.data(), g.N * g.C);
+    x_ = own_.data();
+  }
+  const T* data() const { return x_; }
+
+ private:
+  DeviceBuffer<T> own_;
+  const T* x_;
+};
+
+}  // namespace
+
+template <class T>
+void linear_forward(Cuda cuda, const LinearGeometry& g, const T* x, const T* w, const T* b, T* y) {
+  if (g.K <= kFewFilters) {
+    constexpr unsigned kWarps = 8;
+    launch(cuda, "linear_few_filters_forward",
+           {dim3(static_cast<unsigned>((g.N * g.K + kWarps - 1) / kWarps)), dim3(32 * kWarps)},
+           few_filters_forward_kernel<T>, g, x, w, b, y);
+    return;
+  }
+  const Activated<T> input(cuda, g, x);
+  gemm<T>(cuda, g.N, g.K, g.C, {input.data(), g.C}, {w, g.C, Use::transposed}, {.bias = b}, y, g.K);
   // Not the library's own ReLU: that one turns NaN into 0.
-  add_bias_activate<T>(cuda, g.N, g.K, nullptr, activation, y);
+  add_bias_activate<T>(cuda, g.N, g.K, nullptr, g.output, y);
 }
 
 template <class T>
-void linear_backward(Cuda cuda, LinearGeometry g, const T* x, const T* w, const T* y, const T* dy,
-                     Activation activation, T* dx, T* dw, T* db) {
-  const DeviceBuffer<T> masked(cuda, g.N * g.K);
+void linear_backward(Cuda cuda, const LinearGeometry& g, const T* x, const T* w, const T* y,
+                     const T* dy, const LinearGradients<T>& d) {
+  if (g.K <= kFewFilters) return few_filters_backward(cuda, g, x, w, y, dy, d);
+  const DeviceBuffer<T> masked(cuda, g.output == Activation::relu ? g.N * g.K : 0);
   const T* dz = dy;
-  if (activation == Activation::relu) {
+  if (g.output == Activation::relu) {
     relu_backward(cuda, y, dy, masked.data(), g.N * g.K);
     dz = masked.data();
   }
-  if (dx != nullptr) {
-    gemm<T>(cuda, g.N, g.C, g.K, {dz, g.K}, {w, g.C}, nullptr, Output::replace, dx, g.C);
+  if (d.dx != nullptr) {
+    gemm<T>(cuda, g.N, g.C, g.K, {dz, g.K}, {w, g.C}, {}, d.dx, g.C);
+    if (g.input == Activation::relu) relu_backward(cuda, x, d.dx, d.dx, g.N * g.C);
   }
-  if (dw != nullptr) {
-    gemm<T>(cuda, g.K, g.C, g.N, {dz, g.K, Use::transposed}, {x, g.C}, nullptr, Output::replace, dw,
-            g.C);
+  if (d.dw != nullptr) {
+    const Activated<T> input(cuda, g, x);
+    gemm<T>(cuda, g.K, g.C, g.N, {dz, g.K, Use::transposed}, {input.data(), g.C},
+            {.row_sums = d.db}, d.dw, g.C);
+  } else if (d.db != nullptr) {
+    column_sums(cuda, g.N, g.K, dz, d.db);
   }
-  if (db != nullptr) column_sums(cuda, g.N, g.K, dz, db);
 }
 
-template void linear_forward(Cuda, LinearGeometry, const float*, const float*, const float*,
-                             Activation, float*);
-template void linear_forward(Cuda, LinearGeometry, const double*, const double*, const double*,
-                             Activation, double*);
-template void linear_forward(Cuda, LinearGeometry, const BFloat16*, const BFloat16*,
-                             const BFloat16*, Activation, BFloat16*);
-template void linear_backward(Cuda, LinearGeometry, const float*, const float*, const float*,
-                              const float*, Activation, float*, float*, float*);
-template void linear_backward(Cuda, LinearGeometry, const double*, const double*, const double*,
-                              const double*, Activation, double*, double*, double*);
-template void linear_backward(Cuda, LinearGeometry, const BFloat16*, const BFloat16*,
-                              const BFloat16*, const BFloat16*, Activation, BFloat16*, BFloat16*,
-                              BFloat16*);
+template void linear_forward(Cuda, const LinearGeometry&, const float*, const float*, const float*,
+                             float*);
+template void linear_forward(Cuda, const LinearGeometry&, const double*, const double*,
+                             const double*, double*);
+template void linear_forward(Cuda, const LinearGeometry&, const BFloat16*, const BFloat16*,
+                             const BFloat16*, BFloat16*);
+template void linear_backward(Cuda, const LinearGeometry&, const float*, const float*, const float*,
+                              const float*, const LinearGradients<float>&);
+template void linear_backward(Cuda, const LinearGeometry&, const double*, const double*,
+                              const double*, const double*, const LinearGradients<double>&);
+template void linear_backward(Cuda, const LinearGeometry&, const BFloat16*, const BFloat16*,
+                              const BFloat16*, const BFloat16*, const LinearGradients<BFloat16>&);
 
 }  // namespace drape::kernels

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 
 #include "kernels/cuda.cuh"
 
@@ -57,6 +58,23 @@ void copy_to_host(Cuda cuda, void* to, const void* from, std::size_t bytes) {
 
 void synchronize(Cuda cuda) {
   check_cuda(cudaStreamSynchronize(cuda.stream), "cudaStreamSynchronize");
+}
+
+std::uint32_t* arrival_counters(Cuda cuda, std::int64_t count) {
+  static std::mutex mutex;
+  static std::uint32_t* counters = nullptr;
+  static std::int64_t size = 0;
+  const std::lock_guard lock(mutex);
+  if (count > size) {
+    if (counters != nullptr) check_cuda(cudaFreeAsync(counters, cuda.stream), "cudaFreeAsync");
+    size = std::max<std::int64_t>(count, 1 << 12);
+    const auto bytes = static_cast<std::size_t>(size) * sizeof(*counters);
+    void* block = nullptr;
+    check_cuda(cudaMallocAsync(&block, bytes, cuda.stream), "cudaMallocAsync");
+    fill_zero(cuda, block, bytes);
+    counters = static_cast<std::uint32_t*>(block);
+  }
+  return counters;
 }
 
 MemoryUse memory_use(Cuda) {

@@ -2,8 +2,6 @@
 
 namespace drape {
 
-namespace {
-
 Shape output_shape(const char* op, const Conv2dGeometry& g, Pooling pooling) {
   if (pooling == Pooling::none) return {g.N, g.P, g.Q, g.K};
   DRAPE_CHECK(g.P >= 2 && g.Q >= 2, "{}: expected 2x2 outputs to pool or more, got {}x{}", op, g.P,
@@ -11,7 +9,10 @@ Shape output_shape(const char* op, const Conv2dGeometry& g, Pooling pooling) {
   return {g.N, g.P / 2, g.Q / 2, g.K};
 }
 
-}  // namespace
+Tensor cells_of(const Tensor& y, Pooling pooling) {
+  if (pooling == Pooling::none) return Tensor();
+  return Tensor::uninitialized(y.shape(), DType::u8, y.device());
+}
 
 Conv2dGeometry conv2d_geometry(const char* op, const Shape& x, const Shape& w,
                                const Conv2dOptions& options) {
@@ -44,9 +45,7 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOpt
               geometry.K, b.shape().to_string());
   check_together("conv2d", x, {w, b});
   Tensor y = Tensor::like(x, output_shape("conv2d", geometry, options.pooling));
-  Tensor cell = options.pooling == Pooling::none
-                    ? Tensor()
-                    : Tensor::uninitialized(y.shape(), DType::u8, y.device());
+  Tensor cell = cells_of(y, options.pooling);
   dispatch(x, [&]<class T>(auto tag, T) {
     kernels::conv2d_forward<T>(tag, geometry, x.data<T>(), w.data<T>(), b.data<T>(),
                                {options.activation, y.data<T>(), cell.data<std::uint8_t>()});

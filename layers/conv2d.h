@@ -28,6 +28,11 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOpt
 Conv2dGeometry conv2d_geometry(const char* op, const Shape& x, const Shape& w,
                                const Conv2dOptions& options);
 
+/// The shape of such a convolution's result; and where the largest values of its windows are kept,
+/// empty without pooling. Error, naming `op`, if there is no window.
+Shape output_shape(const char* op, const Conv2dGeometry& geometry, Pooling pooling);
+Tensor cells_of(const Tensor& y, Pooling pooling);
+
 class Conv2d : public Module {
  public:
   /// `out` square filters of size filter x filter over `in` channels, with a bias.

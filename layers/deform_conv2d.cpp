@@ -47,9 +47,11 @@ Tensor deform_conv2d(const Tensor& x, const Tensor& given_offset, const Tensor& 
     return kernels::DeformConv2dInputs<T>{x.data<T>(), offset.data<Kept>(), mask.data<Kept>(),
                                           w.data<T>(), b.data<T>()};
   };
-  Tensor y = Tensor::like(x, {g.N, g.P, g.Q, g.K});
+  Tensor y = Tensor::like(x, output_shape("deform_conv2d", g, options.pooling));
+  Tensor cell = cells_of(y, options.pooling);
   dispatch(x, [&]<class T>(auto tag, T zero) {
-    kernels::deform_conv2d_forward(tag, geometry, inputs(zero), options.activation, y.data<T>());
+    kernels::deform_conv2d_forward<T>(tag, geometry, inputs(zero),
+                                      {options.activation, y.data<T>(), cell.data<std::uint8_t>()});
   });
   return record(y, {x, offset, mask, w, b}, [=, activation = options.activation](const Tensor& dy) {
     const auto wanted = [](const Tensor& input) {
@@ -58,11 +60,11 @@ Tensor deform_conv2d(const Tensor& x, const Tensor& given_offset, const Tensor& 
     Tensor dx = wanted(x), d_offset = wanted(offset), d_mask = wanted(mask), dw = wanted(w),
            db = wanted(b);
     dispatch(x, [&]<class T>(auto tag, T zero) {
-      kernels::deform_conv2d_backward(
-          tag, geometry, inputs(zero), y.data<T>(), dy.data<T>(), activation,
-          kernels::DeformConv2dGradients<T>{dx.data<T>(), d_offset.data<Accumulator<T>>(),
-                                            d_mask.data<Accumulator<T>>(), dw.data<T>(),
-                                            db.data<T>()});
+      kernels::deform_conv2d_backward<T>(
+          tag, geometry, inputs(zero), {activation, y.data<T>(), cell.data<std::uint8_t>()},
+          dy.data<T>(),
+          {dx.data<T>(), d_offset.data<Accumulator<T>>(), d_mask.data<Accumulator<T>>(),
+           dw.data<T>(), db.data<T>()});
     });
     return Grads{dx, d_offset, d_mask, dw, db};
   });
@@ -90,8 +92,8 @@ Tensor DeformConv2d::forward(const Tensor& x, Pass& pass) {
 }
 
 Shape DeformConv2d::output_shape(const Shape& x) const {
-  const Conv2dGeometry g = deform_geometry(x, weight_.shape(), options_).conv;
-  return {g.N, g.P, g.Q, g.K};
+  return drape::output_shape("DeformConv2d", deform_geometry(x, weight_.shape(), options_).conv,
+                             options_.pooling);
 }
 
 std::int64_t DeformConv2d::multiply_adds(const Shape& x) const {

@@ -14,6 +14,7 @@ struct DeformConv2dOptions {
   std::int64_t groups = 1;
   std::int64_t offset_groups = 1;
   Activation activation = Activation::none;
+  Pooling pooling = Pooling::none;
 };
 
 /// The formula of kernels/deform_conv2d.h. mask and b may be empty Tensors: a mask of ones, no

@@ -13,36 +13,38 @@ kernels::LinearGeometry linear_geometry(const Shape& x, const Shape& w) {
 
 }  // namespace
 
-Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b, Activation activation) {
-  const kernels::LinearGeometry geometry = linear_geometry(x.shape(), w.shape());
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b, const LinearOptions& options) {
+  kernels::LinearGeometry geometry = linear_geometry(x.shape(), w.shape());
+  geometry.input = options.input;
+  geometry.output = options.output;
   DRAPE_CHECK(b.empty() || b.shape() == Shape{geometry.K}, "linear: expected bias [{}], got {}",
               geometry.K, b.shape().to_string());
   check_together("linear", x, {w, b});
   Tensor y = Tensor::like(x, {geometry.N, geometry.K});
   dispatch(x, [&]<class T>(auto tag, T) {
-    kernels::linear_forward(tag, geometry, x.data<T>(), w.data<T>(), b.data<T>(), activation,
-                            y.data<T>());
+    kernels::linear_forward(tag, geometry, x.data<T>(), w.data<T>(), b.data<T>(), y.data<T>());
   });
   return record(y, {x, w, b}, [=](const Tensor& dy) -> Grads {
     Tensor dx = x.tracked() ? Tensor::like(x) : Tensor();
     Tensor dw = w.tracked() ? Tensor::like(w) : Tensor();
     Tensor db = b.tracked() ? Tensor::like(b) : Tensor();
     dispatch(x, [&]<class T>(auto tag, T) {
-      kernels::linear_backward(tag, geometry, x.data<T>(), w.data<T>(), y.data<T>(), dy.data<T>(),
-                               activation, dx.data<T>(), dw.data<T>(), db.data<T>());
+      kernels::linear_backward<T>(tag, geometry, x.data<T>(), w.data<T>(), y.data<T>(),
+                                  dy.data<T>(), {dx.data<T>(), dw.data<T>(), db.data<T>()});
     });
     return {dx, dw, db};
   });
 }
 
-Linear::Linear(std::int64_t in, std::int64_t out, Activation activation) : activation_(activation) {
+Linear::Linear(std::int64_t in, std::int64_t out, const LinearOptions& options)
+    : options_(options) {
   DRAPE_CHECK(in >= 1 && out >= 1, "Linear: expected in and out >= 1, got {} and {}", in, out);
   weight_ = parameter({out, in});
   bias_ = parameter({out});
 }
 
 Tensor Linear::forward(const Tensor& x, Pass& pass) {
-  return linear(x, pass.use(weight_), pass.use(bias_), activation_);
+  return linear(x, pass.use(weight_), pass.use(bias_), options_);
 }
 
 Shape Linear::output_shape(const Shape& x) const {

@@ -6,14 +6,19 @@
 
 namespace drape {
 
-/// y = activation(x w^T + b). b may be an empty Tensor.
+/// Activations at either end. `input` does what `output` of the layer before would, and saves a
+/// pass over its result.
+struct LinearOptions {
+  Activation input = Activation::none, output = Activation::none;
+};
+
+/// y = output(input(x) w^T + b). b may be an empty Tensor.
 ///   x [N,C]   w [K,C]   b [K]   y [N,K]
-Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b,
-              Activation activation = Activation::none);
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b, const LinearOptions& options = {});
 
 class Linear : public Module {
  public:
-  Linear(std::int64_t in, std::int64_t out, Activation activation = Activation::none);
+  Linear(std::int64_t in, std::int64_t out, const LinearOptions& options = {});
 
   Tensor forward(const Tensor& x, Pass& pass) override;
   Shape output_shape(const Shape& x) const override;
@@ -22,7 +27,7 @@ class Linear : public Module {
   void visit(const Visitor& visit) override;
 
  private:
-  Activation activation_;
+  LinearOptions options_;
   Tensor weight_, bias_;
 };
 

@@ -13,11 +13,11 @@ Sequential dilated_cnn(std::int64_t dilation) {
   dilated.padding = dilated.dilation = dilation;
   Sequential model;
   model
-      .add("conv1", Conv2d(1, 32, 3, pooled))                     // [N,14,14,32]
-      .add("conv2", Conv2d(32, 64, 3, dilated))                   // [N,7,7,64]
-      .add("flatten", Flatten())                                  // [N,3136]
-      .add("linear1", Linear(7 * 7 * 64, 128, Activation::relu))  // [N,128]
-      .add("linear2", Linear(128, 10));                           // [N,10]
+      .add("conv1", Conv2d(1, 32, 3, pooled))                         // [N,14,14,32]
+      .add("conv2", Conv2d(32, 64, 3, dilated))                       // [N,7,7,64]
+      .add("flatten", Flatten())                                      // [N,3136]
+      .add("linear1", Linear(7 * 7 * 64, 128))                        // [N,128]
+      .add("linear2", Linear(128, 10, {.input = Activation::relu}));  // [N,10]
   return model;
 }
 

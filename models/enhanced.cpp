@@ -21,9 +21,9 @@ Sequential enhanced_cnn(double dropout) {
       .add("pool2", MaxPool2d({.window = 2}))                         // [N,7,7,64]
       .add("flatten", Flatten())                                      // [N,3136]
       .add("dropout1", Dropout(dropout))                              // [N,3136]
-      .add("linear1", Linear(7 * 7 * 64, 128, Activation::relu))      // [N,128]
+      .add("linear1", Linear(7 * 7 * 64, 128))                        // [N,128]
       .add("dropout2", Dropout(dropout))                              // [N,128]
-      .add("linear2", Linear(128, 10));                               // [N,10]
+      .add("linear2", Linear(128, 10, {.input = Activation::relu}));  // [N,10]
   return model;
 }
 

@@ -164,19 +164,22 @@ std::vector<Op> batch_norm_rows() {
 }
 
 std::vector<Op> linear_rows() {
-  const auto linear_of = [](Activation activation) -> Function {
-    return [=](Inputs in) {
-      return linear(in[0], in[1], in.size() > 2 ? in[2] : Tensor(), activation);
-    };
+  const auto linear_of = [](const LinearOptions& options) -> Function {
+    return
+        [=](Inputs in) { return linear(in[0], in[1], in.size() > 2 ? in[2] : Tensor(), options); };
   };
+  const Activation relu = Activation::relu;
   return {
-      {"linear", {{{3, 5}}, fixed({4, 5}), fixed({4})}, linear_of(Activation::none)},
-      {"linear, no bias", {{{7, 3}}, fixed({2, 3})}, linear_of(Activation::none)},
+      {"linear", {{{3, 5}}, fixed({4, 5}), fixed({4})}, linear_of({})},
+      {"linear, no bias", {{{7, 3}}, fixed({2, 3})}, linear_of({})},
       {"linear, relu",
        {{{5, 4}}, fixed({3, 4}), fixed({3})},
-       linear_of(Activation::relu),
+       linear_of({.output = relu}),
        {{"n64_c3136_k128", {{64, 3136}, {128, 3136}, {128}}, 2.0 * 64 * 3136 * 128}}},
-      {"linear, one by one", {{{1, 1}}, fixed({1, 1}), fixed({1})}, linear_of(Activation::none)},
+      {"linear, relu at both ends", {{{3, 5}}, fixed({4, 5}), fixed({4})}, linear_of({relu, relu})},
+      {"linear, many filters", {{{3, 2}}, fixed({19, 2}), fixed({19})}, linear_of({relu, relu})},
+      {"linear, many filters, no bias", {{{2, 3}}, fixed({17, 3})}, linear_of({})},
+      {"linear, one by one", {{{1, 1}}, fixed({1, 1}), fixed({1})}, linear_of({})},
   };
 }
 
@@ -242,6 +245,10 @@ std::vector<Op> deform_conv2d_rows() {
        deformed({.padding = 1}, Mask::present)},
       {"deform_conv2d, relu", inputs({1, 3, 3, 3}, {1, 2, 2, 8}, {4, 2, 2, 3}),
        deformed({.activation = Activation::relu})},
+      {"deform_conv2d, relu, pooled", inputs({2, 4, 3, 3}, {2, 4, 3, 18}, {3, 3, 3, 3}),
+       deformed({.padding = 1, .activation = Activation::relu, .pooling = Pooling::max_2x2})},
+      {"deform_conv2d, pooled, odd size", inputs({1, 5, 3, 2}, {1, 5, 3, 18}, {2, 3, 3, 2}),
+       deformed({.padding = 1, .pooling = Pooling::max_2x2})},
       {"deform_conv2d, one channel", inputs({3, 3, 3, 1}, {3, 3, 3, 18}, {2, 3, 3, 1}),
        deformed({.padding = 1})},
       {"deform_conv2d, by axis", masked({1, 7, 6, 2}, {1, 2, 4, 12}, {2, 2, 3, 2}),

@@ -170,7 +170,7 @@ TEST_CASE("tensors on different devices are refused", "[cuda]") {
   const Tensor cpu = Tensor::zeros({2, 4}), cuda = Tensor::zeros({2, 4}, DType::f32, Device::cuda);
   CHECK_THROWS_WITH(add(cuda, cpu), ContainsSubstring("add: expected all tensors in f32 on cuda") &&
                                         ContainsSubstring("got one in f32 on cpu"));
-  CHECK_THROWS_WITH(linear(cuda, cpu, {}, Activation::none), ContainsSubstring("linear: expected"));
+  CHECK_THROWS_WITH(linear(cuda, cpu, {}), ContainsSubstring("linear: expected"));
   CHECK_THROWS_WITH(softmax_cross_entropy(cpu, cuda), ContainsSubstring("on cpu, got one in f32"));
 }
 

@@ -21,7 +21,7 @@ struct Product {
   cublasComputeType_t compute = CUBLAS_COMPUTE_32F;
   cublasOperation_t a = CUBLAS_OP_N, b = CUBLAS_OP_N;
   cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
-  const void* bias = nullptr;
+  void* bias = nullptr;  // read by _BIAS, written by _BGRADB
 };
 
 struct Layout {
@@ -76,8 +76,13 @@ void multiply(const Product& product, const void* alpha, const void* left, const
                                                  : m[row * l.stride + column]);
   };
   const std::int64_t inner = product.a == CUBLAS_OP_N ? a_layout.columns : a_layout.rows;
-  const T* bias = static_cast<const T*>(product.bias);
+  T* bias = static_cast<T*>(product.bias);
   for (std::int64_t column = 0; column < layout.columns; ++column) {
+    if (product.epilogue == CUBLASLT_EPILOGUE_BGRADB) {
+      double sum = 0.0;
+      for (std::int64_t i = 0; i < inner; ++i) sum += at(b, b_layout, product.b, i, column);
+      bias[column] = static_cast<T>(static_cast<A>(sum));
+    }
     for (std::int64_t row = 0; row < layout.rows; ++row) {
       double sum = 0.0;
       for (std::int64_t i = 0; i < inner; ++i) {
@@ -168,14 +173,20 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t,
   return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t,
-                                              cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
+// Nothing sums a matrix of f64 on the side.
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t product,
+                                              cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t,
                                               cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
                                               cublasLtMatmulPreference_t, int most,
                                               cublasLtMatmulHeuristicResult_t results[],
                                               int* count) {
   *count = most < 1 ? 0 : 1;
   if (most < 1) return CUBLAS_STATUS_INVALID_VALUE;
+  if (content<Product>(product).epilogue == CUBLASLT_EPILOGUE_BGRADB &&
+      content<Layout>(a).type == CUDA_R_64F) {
+    *count = 0;
+    return CUBLAS_STATUS_NOT_SUPPORTED;
+  }
   results[0] = {};
   results[0].algo.data[0] = kAlgorithm;
   results[0].workspaceSize = kWorkspaceBytes;
@@ -196,8 +207,10 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t product_han
   const bool fits = (a_plain ? al.rows : al.columns) == dl.rows &&
                     (b_plain ? bl.columns : bl.rows) == dl.columns &&
                     (a_plain ? al.columns : al.rows) == (b_plain ? bl.rows : bl.columns);
-  const Layout bias{dl.type, dl.rows, 1, dl.rows};
-  const bool biased = product.epilogue == CUBLASLT_EPILOGUE_BIAS;
+  const bool sums = product.epilogue == CUBLASLT_EPILOGUE_BGRADB;
+  const std::int64_t length = sums ? dl.columns : dl.rows;
+  const Layout bias{dl.type, length, 1, length};
+  const bool biased = sums || product.epilogue == CUBLASLT_EPILOGUE_BIAS;
   const bool typed = al.type == dl.type && bl.type == dl.type && fits_compute(product, dl.type);
   if (!fits || !typed || c != d || c_handle != d_handle || algorithm->data[0] != kAlgorithm ||
       bytes != kWorkspaceBytes || !is_device_memory(workspace, bytes) || !holds(a, al) ||

@@ -141,6 +141,11 @@ template <class T>
 T atomicAdd(T* address, std::type_identity_t<T> value) {
   return drape::emulator::replace(address, [=](T old) { return static_cast<T>(old + value); });
 }
+inline unsigned atomicInc(unsigned* address, unsigned most) {
+  return drape::emulator::replace(address,
+                                  [=](unsigned old) { return old >= most ? 0u : old + 1u; });
+}
+inline void __threadfence() {}  // threads take turns
 template <class T>
 T __ldg(const T* address) {
   return *address;
