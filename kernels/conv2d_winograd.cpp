@@ -357,7 +357,7 @@ class OutputTile {
  public:
   OutputTile(const Conv2dGeometry& g, Tiles& tiles, const Conv2dOutput<float>& out,
              std::int64_t index, Spare& spare)
-      : relu_(out.activation == Activation::relu), pooled_(out.cell != nullptr) {
+      : filters_(g.K), relu_(out.activation == Activation::relu), pooled_(out.cell != nullptr) {
     const std::int64_t n = index / tiles.count(), tile = index % tiles.count();
     if (pooled_) {
       const std::int64_t image = n * (g.P / 2) * (g.Q / 2) * g.K;
@@ -371,16 +371,17 @@ class OutputTile {
   void store(std::int64_t k, const Outputs& z) const {
     if (pooled_) {
       for (std::size_t i = 0; i < cells_.size(); ++i) {
-        store_window_max(window(z, i), relu_, largest_[i] + k, cells_[i] + k);
+        store_window_max(window(z, i), relu_, largest_[i] + k, cells_[i] + k, filters_ - k);
       }
     } else {
       for (std::size_t i = 0; i < z.size(); ++i) {
-        store8(relu_ ? (z[i] < 0.0f ? Float8{} : z[i]) : z[i], y_[i] + k);
+        store8(relu_ ? (z[i] < 0.0f ? Float8{} : z[i]) : z[i], y_[i] + k, filters_ - k);
       }
     }
   }
 
  private:
+  std::int64_t filters_;
   bool relu_, pooled_;
   std::array<float*, kOutputs> y_{};
   std::array<float*, kWindows> largest_{};
@@ -392,7 +393,7 @@ class GradientTile {
  public:
   GradientTile(const Conv2dGeometry& g, Tiles& tiles, const Conv2dOutput<const float>& out,
                const float* dy, std::int64_t index, Spare& spare)
-      : relu_(out.activation == Activation::relu), pooled_(out.cell != nullptr) {
+      : filters_(g.K), relu_(out.activation == Activation::relu), pooled_(out.cell != nullptr) {
     const std::int64_t n = index / tiles.count(), tile = index % tiles.count();
     const float* zero = spare.values.data();
     if (pooled_) {
@@ -411,18 +412,19 @@ class GradientTile {
     Outputs dz;
     if (pooled_) {
       for (std::size_t i = 0; i < cells_.size(); ++i) {
-        set_window(window_gradient(largest_[i] + k, cells_[i] + k), i, dz);
+        set_window(window_gradient(largest_[i] + k, cells_[i] + k, filters_ - k), i, dz);
       }
     } else {
       for (std::size_t i = 0; i < dz.size(); ++i) {
-        dz[i] = load8(dy_[i] + k);
-        if (relu_) dz[i] = load8(y_[i] + k) > 0.0f ? dz[i] : Float8{};
+        dz[i] = load8(dy_[i] + k, filters_ - k);
+        if (relu_) dz[i] = load8(y_[i] + k, filters_ - k) > 0.0f ? dz[i] : Float8{};
       }
     }
     return dz;
   }
 
  private:
+  std::int64_t filters_;
   bool relu_, pooled_;
   std::array<const float*, kOutputs> y_{}, dy_{};
   std::array<const float*, kWindows> largest_{};
@@ -434,7 +436,7 @@ DRAPE_APART void transform_output(Planes& in, std::int64_t index, const float* b
                                   const OutputTile& tile) {
   for (std::int64_t k = 0; k < in.channels(); k += 8) {
     Outputs z;
-    const Float8 added = bias == nullptr ? Float8{} : load8(bias + k);
+    const Float8 added = bias == nullptr ? Float8{} : load8(bias + k, in.channels() - k);
     transform<ToOutputs>(in.load(index, k),
                          [&](std::size_t i, Float8 value) { z[i] = value + added; });
     tile.store(k, z);
@@ -448,7 +450,8 @@ DRAPE_APART void transform_output_gradient(const GradientTile& tile, Planes& out
     const Outputs dz = tile.load(k);
     Float8 sum{};
     for (const Float8& value : dz) sum += value;
-    store8(load8(db + k) + sum, db + k);
+    const std::int64_t count = out.channels() - k;
+    store8(load8(db + k, count) + sum, db + k, count);
     transform<FromOutputs>([&](std::size_t i) { return dz[i]; }, out.store(index, k));
   }
 }
@@ -496,7 +499,7 @@ DRAPE_APART void add_weight_gradients(Planes& in, Planes& out, std::int64_t coun
 
 bool winograd_pays(const Conv2dGeometry& g) {
   if (g.R != 3 || g.S != 3 || g.stride != Size2(1) || g.groups != 1) return false;
-  if (g.C % 8 != 0 || g.K % 8 != 0) return false;
+  if (g.C % 8 != 0 || g.K < 8) return false;
   // With fewer tiles, transforming the weights costs more than it saves.
   constexpr std::int64_t kFewestTiles = 32;
   const std::int64_t tiles = tile_count(g);

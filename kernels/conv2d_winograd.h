@@ -13,8 +13,8 @@
 namespace drape::kernels {
 
 /// Whether this convolution can be computed so, and gains by it: 3x3, stride 1, one group, channels
-/// and filters multiples of 8, and outputs that fill enough tiles. Any dilation: the outputs of a
-/// tile lie as far apart as the taps; pooling needs them side by side.
+/// a multiple of 8, filters 8 or more, and outputs that fill enough tiles. Any dilation: the
+/// outputs of a tile lie as far apart as the taps; pooling needs them side by side.
 bool winograd_pays(const Conv2dGeometry& geometry);
 
 /// As conv2d_forward. In f32 the largest error is two to three times that of summing the formula.

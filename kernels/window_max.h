@@ -12,9 +12,10 @@ namespace drape::kernels {
 /// A 2x2 window in scan order, of eight channels.
 using Window8 = std::array<Float8, 4>;
 
-/// y = the largest of the values, after ReLU if asked for, cell = the first that is (among NaN: the
-/// last), or kNoCell where the derivative is zero.
-inline void store_window_max(const Window8& z, bool relu, float* y, std::uint8_t* cell) {
+/// For `count` of the channels: y = the largest of the values, after ReLU if asked for, cell = the
+/// first that is (among NaN: the last), or kNoCell where the derivative is zero.
+inline void store_window_max(const Window8& z, bool relu, float* y, std::uint8_t* cell,
+                             std::int64_t count = 8) {
   Float8 best = z[0];
   Int8 at{};
   for (int i = 1; i < 4; ++i) {
@@ -26,14 +27,14 @@ inline void store_window_max(const Window8& z, bool relu, float* y, std::uint8_t
     at = best > 0.0f ? at : Int8{} + kNoCell;
     best = best < 0.0f ? Float8{} : best;
   }
-  store8(best, y);
-  store_bytes8(at, cell);
+  store8(best, y, count);
+  store_bytes8(at, cell, count);
 }
 
 /// The gradient of the four values from that of their largest.
-inline Window8 window_gradient(const float* dy, const std::uint8_t* cell) {
-  const Float8 gradient = load8(dy);
-  const Int8 at = load_bytes8(cell);
+inline Window8 window_gradient(const float* dy, const std::uint8_t* cell, std::int64_t count = 8) {
+  const Float8 gradient = load8(dy, count);
+  const Int8 at = load_bytes8(cell, count);
   Window8 dz;
   for (int i = 0; i < 4; ++i) dz[i] = at == i ? gradient : Float8{};
   return dz;

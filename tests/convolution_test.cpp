@@ -116,6 +116,7 @@ TEST_CASE("conv2d by Winograd's algorithm is conv2d", "[conv2d]") {
       {9, 7, 7, 16, 8, {.padding = 1, .activation = Activation::relu}},
       {16, 6, 9, 40, 8, {}},
       {9, 8, 7, 8, 8, {.padding = {0, 2}}},
+      {9, 8, 9, 24, 18, {.padding = 1, .activation = Activation::relu}},  // filters left over
       {9, 14, 13, 8, 8, {.padding = 2, .dilation = 2, .activation = Activation::relu}},
       {3, 13, 16, 8, 24, {.padding = {2, 1}, .dilation = {3, 1}}},
       {260, 4, 4, 8, 8, {.padding = 1}},  // more than one block
