@@ -10,6 +10,12 @@
 #include "kernels/add.h"
 
 namespace drape {
+namespace {
+
+using NodePointer = std::shared_ptr<Node>;  // null where an input is not tracked
+using NodePointers = kernels::RecycledVector<NodePointer>;
+
+}  // namespace
 
 struct Node {
   explicit Node(Shape y_shape) : shape(y_shape) {}
@@ -21,8 +27,8 @@ struct Node {
 
   std::uint64_t number = next_number++;
   Shape shape;
-  std::vector<std::shared_ptr<Node>> inputs;  // null where an input is not tracked
-  Backward backward;                          // empty in leaves, and after it ran
+  NodePointers inputs;
+  Backward backward;  // empty in leaves, and after it ran
   bool leaf = false;
   bool owns_gradient = false;  // gradient's elements were made here, not by a Backward
   Tensor gradient;
@@ -30,19 +36,27 @@ struct Node {
   static inline std::atomic<std::uint64_t> next_number{0};
 };
 
+namespace {
+
+NodePointer make_node(const Shape& shape) {
+  return std::allocate_shared<Node>(kernels::Recycled<Node>(), shape);
+}
+
+}  // namespace
+
 // Releases a long history without recursing through it: inputs that die with this node are handed
 // to a list that the outermost destructor empties.
 Node::~Node() {
-  thread_local std::vector<std::shared_ptr<Node>>* dying = nullptr;
+  thread_local NodePointers* dying = nullptr;
   if (dying != nullptr) {
     std::ranges::move(inputs, std::back_inserter(*dying));
     return;
   }
-  std::vector<std::shared_ptr<Node>> list = std::move(inputs);
+  NodePointers list = std::move(inputs);
   dying = &list;
-  backward = nullptr;
+  backward = {};
   while (!list.empty()) {
-    const std::shared_ptr<Node> last = std::move(list.back());
+    const NodePointer last = std::move(list.back());
     list.pop_back();
   }
   dying = nullptr;
@@ -66,7 +80,7 @@ void Node::receive(const Tensor& dy) {
 
 void Tensor::track() {
   DRAPE_CHECK(!empty(), "track: expected a tensor with elements, got an empty one");
-  node_ = std::make_shared<Node>(shape_);
+  node_ = make_node(shape_);
   node_->leaf = true;
 }
 
@@ -80,9 +94,10 @@ void Tensor::clear_grad() {
   node_->gradient = Tensor();
 }
 
-Tensor record(Tensor y, std::vector<Tensor> inputs, Backward backward) {
+Tensor record(Tensor y, std::initializer_list<Tensor> inputs, Backward backward) {
   if (std::ranges::none_of(inputs, [](const Tensor& input) { return input.tracked(); })) return y;
-  auto node = std::make_shared<Node>(y.shape());
+  NodePointer node = make_node(y.shape());
+  node->inputs.reserve(inputs.size());
   for (const Tensor& input : inputs) node->inputs.push_back(input.node_);
   node->backward = std::move(backward);
   y.node_ = std::move(node);
@@ -92,18 +107,17 @@ Tensor record(Tensor y, std::vector<Tensor> inputs, Backward backward) {
 void backward(const Tensor& y, const Tensor& dy) {
   DRAPE_CHECK(y.tracked(), "backward: expected a tensor with history, got one without");
   const auto older = [](const auto& a, const auto& b) { return a->number < b->number; };
-  std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, decltype(older)>
-      ready(older);
+  std::priority_queue<NodePointer, NodePointers, decltype(older)> ready(older);
   y.node_->receive(dy);
   ready.push(y.node_);
   while (!ready.empty()) {
-    const std::shared_ptr<Node> node = ready.top();
+    const NodePointer node = ready.top();
     ready.pop();
     if (node->leaf) continue;
-    DRAPE_CHECK(node->backward != nullptr,
+    DRAPE_CHECK(node->backward,
                 "backward: expected a history that was not used before, got one that was");
     const Tensor gradient = std::exchange(node->gradient, Tensor());
-    const Grads grads = std::exchange(node->backward, nullptr)(gradient);
+    const Grads grads = std::exchange(node->backward, {})(gradient);
     const auto inputs = std::exchange(node->inputs, {});
     DRAPE_CHECK(grads.size() == inputs.size(), "backward: expected {} gradients, got {}",
                 inputs.size(), grads.size());

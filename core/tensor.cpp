@@ -73,7 +73,8 @@ Tensor Tensor::uninitialized(const Shape& shape, DType dtype, Device device) {
   Tensor t;
   t.shape_ = shape;
   t.dtype_ = dtype;
-  t.storage_ = std::make_shared<Storage>(device, static_cast<std::size_t>(t.bytes()));
+  t.storage_ = std::allocate_shared<Storage>(kernels::Recycled<Storage>(), device,
+                                             static_cast<std::size_t>(t.bytes()));
   return t;
 }
 

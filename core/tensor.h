@@ -1,18 +1,19 @@
 // Tensor: a handle to contiguous elements, and the history that gradients flow back through.
 #pragma once
 
-#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <span>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "core/check.h"
 #include "core/shape.h"
 #include "kernels/backend.h"
 #include "kernels/bfloat16.h"
+#include "kernels/memory.h"
 
 namespace drape {
 
@@ -46,13 +47,8 @@ constexpr DType accumulator(DType dtype) {
   return dtype == DType::bf16 ? DType::f32 : dtype;
 }
 
-class Tensor;
+class Backward;
 struct Node;  // one recorded op, or a leaf that collects a gradient; see autograd.cpp
-
-/// Gradients of an op's inputs, in their order; an empty Tensor where none is needed.
-using Grads = std::vector<Tensor>;
-/// From dy = dL/dy to the gradients of the inputs.
-using Backward = std::function<Grads(const Tensor& dy)>;
 
 /// A handle: copies share elements and history. Elements are contiguous, the last axis fastest.
 /// A default-constructed Tensor is empty: no shape, no elements.
@@ -126,7 +122,7 @@ class Tensor {
 
  private:
   struct Storage;
-  friend Tensor record(Tensor y, std::vector<Tensor> inputs, Backward backward);
+  friend Tensor record(Tensor y, std::initializer_list<Tensor> inputs, Backward backward);
   friend void backward(const Tensor& y, const Tensor& dy);
 
   void* raw(DType expected) const;
@@ -137,10 +133,30 @@ class Tensor {
   DType dtype_ = DType::f32;
 };
 
+/// Gradients of an op's inputs, in their order; an empty Tensor where none is needed.
+using Grads = kernels::RecycledVector<Tensor>;
+
+/// From dy = dL/dy to the gradients of the inputs: any function of that form.
+class Backward {
+ public:
+  Backward() = default;
+  template <class F>
+  requires std::is_invocable_r_v<Grads, F&, const Tensor&> Backward(F function)
+      : function_(std::allocate_shared<F>(kernels::Recycled<F>(), std::move(function))),
+        call_([](void* f, const Tensor& dy) -> Grads { return (*static_cast<F*>(f))(dy); }) {}
+
+  explicit operator bool() const { return call_ != nullptr; }
+  Grads operator()(const Tensor& dy) const { return call_(function_.get(), dy); }
+
+ private:
+  std::shared_ptr<void> function_;
+  Grads (*call_)(void* function, const Tensor& dy) = nullptr;
+};
+
 /// The only door into the graph: y, computed from `inputs`, whose gradients `backward` computes.
 /// Returns y with that history if any input is tracked, else y as it came, and `backward` is
 /// dropped.
-Tensor record(Tensor y, std::vector<Tensor> inputs, Backward backward);
+Tensor record(Tensor y, std::initializer_list<Tensor> inputs, Backward backward);
 
 /// Adds dL/d(leaf) to the grad() of every leaf that y was computed from, where dL/dy = dy (default:
 /// 1, for a scalar y). The history is consumed on the way: its tensors are freed and a second call

@@ -1,7 +1,5 @@
 #include "kernels/adam_step.h"
 
-#include <vector>
-
 #include "kernels/multi_tensor.cuh"
 
 namespace drape::kernels {
@@ -20,7 +18,7 @@ struct Task {
 template <class T>
 void adam_step(Cuda cuda, std::span<const AdamTensor<T>> tensors, const AdamOptions& options,
                double learning_rate) {
-  std::vector<Task<T>> tasks;
+  RecycledVector<Task<T>> tasks;
   for (const AdamTensor<T>& t : tensors)
     tasks.push_back({t, AdamUpdate<T>(options, learning_rate, t.steps), t.size});
   for_each_element(cuda, "adam_step", std::span<const Task<T>>(tasks),

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <limits>
-#include <vector>
 
+#include "kernels/memory.h"
 #include "kernels/parallel.h"
 
 namespace drape::kernels {
@@ -30,7 +30,7 @@ struct Moments {
   }
 
   std::int64_t count = 0;
-  std::vector<double> mean, m2;
+  RecycledVector<double> mean, m2;
 };
 
 template <class T>
@@ -65,7 +65,7 @@ struct Affine {
       scale[c] = norm.gamma[c] * inverse_std[c];
     }
   }
-  std::vector<T> inverse_std, scale;
+  RecycledVector<T> inverse_std, scale;
 };
 
 // An activation as a bound: y = z if z > lower_bound, else lower_bound.
@@ -87,7 +87,7 @@ void for_blocks(Range rows, std::int64_t channels, Body&& body) {
 // dropout, in `buffer`.
 template <class T>
 const T* gradient_of_activation(const BatchNorm<T>& norm, std::int64_t m, std::int64_t rows,
-                                const T* dy, std::vector<T>& buffer) {
+                                const T* dy, RecycledVector<T>& buffer) {
   const std::int64_t begin = m * norm.channels, end = (m + rows) * norm.channels;
   if (norm.dropout.p == 0.0) return dy + begin;
   buffer.resize(static_cast<std::size_t>(end - begin));
@@ -98,7 +98,7 @@ const T* gradient_of_activation(const BatchNorm<T>& norm, std::int64_t m, std::i
 // Sums over rows, per channel.
 struct Sums {
   explicit Sums(std::int64_t channels) : dz(channels), dz_x(channels) {}
-  std::vector<double> dz, dz_x;  // of dz, and of dz * (x - mean)
+  RecycledVector<double> dz, dz_x;  // of dz, and of dz * (x - mean)
 };
 
 template <class T>
@@ -108,7 +108,7 @@ Sums sums_of_rows(const BatchNorm<T>& norm, const Affine<T>& affine, Range range
   double *sum_dz = sums.dz.data(), *sum_dz_x = sums.dz_x.data();
   const T *mean = norm.mean, *beta = norm.beta, *scale = affine.scale.data();
   const T bound = lower_bound<T>(norm.activation);
-  std::vector<T> buffer;
+  RecycledVector<T> buffer;
   for_blocks(range, norm.channels, [&](std::int64_t m, std::int64_t rows) {
     const T* x_row = x + m * norm.channels;
     const T* dy_row = gradient_of_activation(norm, m, rows, dy, buffer);
@@ -127,12 +127,13 @@ Sums sums_of_rows(const BatchNorm<T>& norm, const Affine<T>& affine, Range range
 
 // dx of a range of rows: dx = scale * dz - slope * (x - mean) - shift.
 template <class T>
-void gradient_of_x(const BatchNorm<T>& norm, const Affine<T>& affine, const std::vector<T>& slope,
-                   const std::vector<T>& shift, Range range, const T* x, const T* dy, T* dx) {
+void gradient_of_x(const BatchNorm<T>& norm, const Affine<T>& affine,
+                   const RecycledVector<T>& slope, const RecycledVector<T>& shift, Range range,
+                   const T* x, const T* dy, T* dx) {
   const T *mean = norm.mean, *beta = norm.beta, *scale = affine.scale.data();
   const T *slopes = slope.data(), *shifts = shift.data();
   const T bound = lower_bound<T>(norm.activation);
-  std::vector<T> buffer;
+  RecycledVector<T> buffer;
   for_blocks(range, norm.channels, [&](std::int64_t m, std::int64_t rows) {
     const T* x_row = x + m * norm.channels;
     const T* dy_row = gradient_of_activation(norm, m, rows, dy, buffer);
@@ -161,7 +162,7 @@ void batch_norm_statistics(Cpu, const T* x, std::int64_t rows, std::int64_t chan
                            Accumulator<T>* mean, Accumulator<T>* variance,
                            const RunningStatistics<T>& running) {
   const std::int64_t chunks = chunk_count(rows, channels);
-  std::vector<Moments> moments(static_cast<std::size_t>(chunks), Moments(channels));
+  RecycledVector<Moments> moments(static_cast<std::size_t>(chunks), Moments(channels));
   parallel_for(chunks, [&](std::int64_t chunk) {
     const Range range = part(rows, chunks, chunk);
     moments[static_cast<std::size_t>(chunk)] =
@@ -208,12 +209,12 @@ void batch_norm_backward(Cpu, const BatchNorm<T>& norm, Statistics statistics, c
                          const T* dy, T* dx, Accumulator<T>* dgamma, Accumulator<T>* dbeta) {
   const Affine<T> affine(norm);
   const std::int64_t chunks = chunk_count(norm.rows, norm.channels);
-  std::vector<Sums> sums(static_cast<std::size_t>(chunks), Sums(0));
+  RecycledVector<Sums> sums(static_cast<std::size_t>(chunks), Sums(0));
   parallel_for(chunks, [&](std::int64_t chunk) {
     sums[static_cast<std::size_t>(chunk)] =
         sums_of_rows(norm, affine, part(norm.rows, chunks, chunk), x, dy);
   });
-  std::vector<T> slope(affine.scale.size()), shift(affine.scale.size());
+  RecycledVector<T> slope(affine.scale.size()), shift(affine.scale.size());
   for (std::size_t c = 0; c < slope.size(); ++c) {
     double sum_dz = 0.0, sum_dz_x = 0.0;
     for (const Sums& chunk : sums) sum_dz += chunk.dz[c], sum_dz_x += chunk.dz_x[c];

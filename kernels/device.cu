@@ -51,12 +51,6 @@ Cuda open_stream() {
   Cuda cuda{};
   kernels::check_cuda(cudaStreamCreateWithFlags(&cuda.stream, cudaStreamNonBlocking),
                       "cudaStreamCreateWithFlags");
-  // Memory that is given back stays with the process.
-  cudaMemPool_t pool = nullptr;
-  kernels::check_cuda(cudaDeviceGetDefaultMemPool(&pool, 0), "cudaDeviceGetDefaultMemPool");
-  std::uint64_t keep = UINT64_MAX;
-  kernels::check_cuda(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep),
-                      "cudaMemPoolSetAttribute");
   return cuda;
 }
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <vector>
 
+#include "kernels/memory.h"
 #include "kernels/parallel.h"
 
 namespace drape::kernels {
@@ -46,7 +46,7 @@ double bce_row(const T* logits, const T* targets, std::int64_t classes, double w
 // loss = weight * sum over rows of row(z, t, classes, weight, dz).
 template <class T, class Row>
 void mean_loss(const Loss<T>& loss, double weight, Row&& row) {
-  std::vector<double> losses(static_cast<std::size_t>(loss.rows));
+  RecycledVector<double> losses(static_cast<std::size_t>(loss.rows));
   const std::int64_t grain = std::max<std::int64_t>(1, 2048 / loss.classes);
   parallel_ranges(loss.rows, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t n = begin; n < end; ++n) {

@@ -1,38 +1,44 @@
 #include "kernels/memory.h"
 
 #include <algorithm>
-#include <atomic>
 #include <mutex>
 
+#include "kernels/blocks.h"
 #include "kernels/cuda.cuh"
 
 namespace drape::kernels {
 namespace {
 
-std::atomic<std::int64_t> bytes_in_use{0}, blocks_in_use{0}, peak{0};
+void* take(std::size_t bytes) {
+  void* block = nullptr;
+  const cudaError_t status = cudaMalloc(&block, bytes);
+  if (status != cudaErrorMemoryAllocation) check_cuda(status, "cudaMalloc");
+  return status == cudaSuccess ? block : nullptr;
+}
+
+// Never destroyed: the device may be gone by then. A block is used in the order of one stream, so
+// that whoever gets it next comes after whoever had it.
+Blocks& blocks() {
+  static Blocks& instance = *new Blocks(
+      {.bounds = 256,
+       .place = " on the device",
+       .take = take,
+       .give_back = [](void* block, std::size_t) { cudaFree(block); }});  // once all work is done
+  return instance;
+}
 
 }  // namespace
 
-void* allocate(Cuda cuda, std::size_t bytes) {
-  void* block = nullptr;
-  const cudaError_t status = cudaMallocAsync(&block, std::max<std::size_t>(bytes, 1), cuda.stream);
-  if (status == cudaErrorMemoryAllocation) {
-    throw Error("memory: expected " + std::to_string(bytes) + " bytes on the device, got none; " +
-                std::to_string(bytes_in_use) + " are in use");
-  }
-  check_cuda(status, "cudaMallocAsync");
-  const std::int64_t now = bytes_in_use += static_cast<std::int64_t>(bytes);
-  ++blocks_in_use;
-  std::int64_t before = peak;
-  while (before < now && !peak.compare_exchange_weak(before, now)) {
-  }
-  return block;
+void* allocate(Cuda, std::size_t bytes) {
+  return blocks().take(bytes);
 }
 
-void release(Cuda cuda, void* block, std::size_t bytes) noexcept {
-  cudaFreeAsync(block, cuda.stream);  // an error here is one that the next call reports
-  bytes_in_use -= static_cast<std::int64_t>(bytes);
-  --blocks_in_use;
+void release(Cuda, void* block, std::size_t bytes) noexcept {
+  blocks().give_back(block, bytes);
+}
+
+void trim(Cuda) {
+  blocks().trim();
 }
 
 void fill_zero(Cuda cuda, void* block, std::size_t bytes) {
@@ -65,20 +71,18 @@ std::uint32_t* arrival_counters(Cuda cuda, std::int64_t count) {
   static std::uint32_t* counters = nullptr;
   static std::int64_t size = 0;
   const std::lock_guard lock(mutex);
-  if (count > size) {
-    if (counters != nullptr) check_cuda(cudaFreeAsync(counters, cuda.stream), "cudaFreeAsync");
+  if (count > size) {  // older ones stay: somebody may still count with them
     size = std::max<std::int64_t>(count, 1 << 12);
     const auto bytes = static_cast<std::size_t>(size) * sizeof(*counters);
-    void* block = nullptr;
-    check_cuda(cudaMallocAsync(&block, bytes, cuda.stream), "cudaMallocAsync");
-    fill_zero(cuda, block, bytes);
-    counters = static_cast<std::uint32_t*>(block);
+    counters = static_cast<std::uint32_t*>(take(bytes));
+    if (counters == nullptr) throw Error("memory: expected room for counters, got none");
+    fill_zero(cuda, counters, bytes);
   }
   return counters;
 }
 
 MemoryUse memory_use(Cuda) {
-  return {.bytes = bytes_in_use, .blocks = blocks_in_use, .peak_bytes = peak};
+  return blocks().use();
 }
 
 }  // namespace drape::kernels

@@ -1,9 +1,11 @@
-// Memory of tensors. The CPU's blocks are kept after use and handed out again by size, so that a
-// steady training loop asks the operating system for nothing.
+// Memory of tensors, and of what a training step needs beside them. Blocks are kept after use and
+// handed out again by size, so that a steady training loop asks neither the system nor the device
+// for any.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "kernels/backend.h"
 
@@ -28,6 +30,7 @@ void copy(Cpu, void* to, const void* from, std::size_t bytes);
 /// The same on the device, in the order of the tag's stream. Blocks are on 256-byte bounds.
 void* allocate(Cuda, std::size_t bytes);
 void release(Cuda, void* block, std::size_t bytes) noexcept;
+void trim(Cuda);
 void fill_zero(Cuda, void* block, std::size_t bytes);
 void copy(Cuda, void* to, const void* from, std::size_t bytes);
 
@@ -41,13 +44,34 @@ void copy_to_host(Cuda, void* to, const void* from, std::size_t bytes);
 void synchronize(Cpu);
 void synchronize(Cuda);
 
-/// Bytes and blocks that are allocated and not released, and the most bytes there ever were, per
-/// backend.
+/// Of one backend: bytes and blocks that are allocated and not released, the most bytes there ever
+/// were, and how often a block had to be asked of the system.
 struct MemoryUse {
-  std::int64_t bytes = 0, blocks = 0, peak_bytes = 0;
+  std::int64_t bytes = 0, blocks = 0, peak_bytes = 0, from_system = 0;
 };
 MemoryUse memory_use(Cpu);
 MemoryUse memory_use(Cuda);
+
+/// The allocator of standard containers on the host whose memory is of the CPU's blocks.
+template <class T>
+struct Recycled {
+  using value_type = T;
+
+  Recycled() = default;
+  template <class Other>
+  Recycled(const Recycled<Other>&) {}
+
+  T* allocate(std::size_t count) {
+    return static_cast<T*>(kernels::allocate(Cpu{}, count * sizeof(T)));
+  }
+  void deallocate(T* block, std::size_t count) noexcept {
+    kernels::release(Cpu{}, block, count * sizeof(T));
+  }
+  friend bool operator==(Recycled, Recycled) { return true; }
+};
+
+template <class T>
+using RecycledVector = std::vector<T, Recycled<T>>;
 
 /// An array of T that a CPU kernel needs while it runs; its elements are undefined at first.
 template <class T>

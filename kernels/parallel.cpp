@@ -44,7 +44,7 @@ class Pool {
 
   int threads() const { return static_cast<int>(members_.size()) + 1; }
 
-  void run(std::int64_t count, const std::function<void(std::int64_t)>& task) {
+  void run(std::int64_t count, const Task& task) {
     const std::lock_guard one_loop_at_a_time(loop_);
     task_ = &task;
     count_ = count;
@@ -100,7 +100,7 @@ class Pool {
   }
 
   std::mutex loop_, failing_;
-  const std::function<void(std::int64_t)>* task_ = nullptr;
+  const Task* task_ = nullptr;
   std::int64_t count_ = 0;
   std::atomic<std::int64_t> next_{0};
   std::atomic<int> round_{0}, busy_{0};
@@ -130,7 +130,7 @@ void set_thread_count(int count) {
   }
 }
 
-void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& task) {
+void parallel_for(std::int64_t count, const Task& task) {
   if (count <= 0) return;
   if (inside_task || count == 1 || thread_count() == 1) {
     for (std::int64_t i = 0; i < count; ++i) task(i);

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
 
 #include "kernels/host_device.h"
 
@@ -18,9 +17,23 @@ int thread_count();
 /// Sets it, 1 <= count <= 1024, for all later calls. Not to be called while kernels run.
 void set_thread_count(int count);
 
+/// A function of the index, by reference: what it refers to outlives the call that it is passed to.
+class Task {
+ public:
+  template <class F>
+  Task(const F& function)
+      : function_(&function),
+        call_([](const void* f, std::int64_t index) { (*static_cast<const F*>(f))(index); }) {}
+  void operator()(std::int64_t index) const { call_(function_, index); }
+
+ private:
+  const void* function_;
+  void (*call_)(const void* function, std::int64_t index);
+};
+
 /// Calls task(0) ... task(count - 1), each once, on any thread, and returns when all are done. The
 /// first exception of a task is rethrown. A call from inside a task runs its tasks in place.
-void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& task);
+void parallel_for(std::int64_t count, const Task& task);
 
 /// Range [begin, end) of the items 0 ... items-1 that belongs to task `index` of `tasks` nearly
 /// equal ones.

@@ -25,7 +25,7 @@ void Adam::step(double learning_rate) {
               "adam: expected a learning rate >= 0, got {}", learning_rate);
   double* steps = steps_.data<double>();
   dispatch(parameters_.front(), [&]<std::floating_point T>(auto tag, T) {
-    std::vector<kernels::AdamTensor<T>> tensors;
+    kernels::RecycledVector<kernels::AdamTensor<T>> tensors;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       const Tensor& g = parameters_[i].grad();
       if (g.empty()) continue;

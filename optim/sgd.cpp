@@ -20,7 +20,7 @@ void Sgd::step(double learning_rate) {
   DRAPE_CHECK(learning_rate >= 0.0 && std::isfinite(learning_rate),
               "sgd: expected a learning rate >= 0, got {}", learning_rate);
   dispatch(parameters_.front(), [&]<std::floating_point T>(auto tag, T) {
-    std::vector<kernels::SgdTensor<T>> tensors;
+    kernels::RecycledVector<kernels::SgdTensor<T>> tensors;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       const Tensor& g = parameters_[i].grad();
       if (g.empty()) continue;

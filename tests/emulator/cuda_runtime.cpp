@@ -28,12 +28,12 @@ cudaError_t emulated_status() {
 
 extern "C" {
 
-cudaError_t cudaMallocAsync(void** block, std::size_t bytes, cudaStream_t) {
+cudaError_t cudaMalloc(void** block, std::size_t bytes) {
   *block = allocate_device_memory(bytes);
   return *block == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
 }
 
-cudaError_t cudaFreeAsync(void* block, cudaStream_t) {
+cudaError_t cudaFree(void* block) {
   return block == nullptr || release_device_memory(block) ? cudaSuccess : cudaErrorInvalidValue;
 }
 
@@ -89,15 +89,6 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
 
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes*, const void*) {
   return emulated_status();
-}
-
-cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int) {
-  *pool = nullptr;
-  return cudaSuccess;
-}
-
-cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) {
-  return cudaSuccess;
 }
 
 const char* cudaGetErrorName(cudaError_t status) {

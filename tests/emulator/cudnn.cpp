@@ -134,6 +134,7 @@ const char* cudnnGetErrorString(cudnnStatus_t) {
 }
 
 cudnnStatus_t cudnnCreateTensorDescriptor(cudnnTensorDescriptor_t* descriptor) {
+  const AtWork at_work;
   *descriptor = new cudnnTensorStruct{};
   return CUDNN_STATUS_SUCCESS;
 }
@@ -150,6 +151,7 @@ cudnnStatus_t cudnnSetTensor4dDescriptor(cudnnTensorDescriptor_t descriptor,
 }
 
 cudnnStatus_t cudnnCreateFilterDescriptor(cudnnFilterDescriptor_t* descriptor) {
+  const AtWork at_work;
   *descriptor = new cudnnFilterStruct{};
   return CUDNN_STATUS_SUCCESS;
 }
@@ -165,6 +167,7 @@ cudnnStatus_t cudnnSetFilter4dDescriptor(cudnnFilterDescriptor_t descriptor, cud
 }
 
 cudnnStatus_t cudnnCreateConvolutionDescriptor(cudnnConvolutionDescriptor_t* descriptor) {
+  const AtWork at_work;
   *descriptor = new cudnnConvolutionStruct{};
   return CUDNN_STATUS_SUCCESS;
 }

@@ -4,6 +4,8 @@
 
 #include <cstddef>
 
+#include "tests/emulator/at_work.h"
+
 namespace drape::emulator {
 
 /// A block on 256-byte bounds, every byte 0xFF: NaN for whoever forgets to write it. Null when
@@ -26,6 +28,9 @@ class DeviceMemoryAccess {
   ~DeviceMemoryAccess();
   DeviceMemoryAccess(const DeviceMemoryAccess&) = delete;
   DeviceMemoryAccess& operator=(const DeviceMemoryAccess&) = delete;
+
+ private:
+  AtWork at_work_;
 };
 
 }  // namespace drape::emulator

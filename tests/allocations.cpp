@@ -1,0 +1,58 @@
+#include "tests/allocations.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#if defined(DRAPE_EMULATED)
+#include "tests/emulator/at_work.h"
+#endif
+
+namespace drape::tests {
+namespace {
+
+std::atomic<std::int64_t> count{0};
+
+bool counts() {
+#if defined(DRAPE_EMULATED)
+  return !emulator::AtWork::now();
+#else
+  return true;
+#endif
+}
+
+void* counted(void* block) {
+  if (block == nullptr) throw std::bad_alloc();
+  if (counts()) count.fetch_add(1, std::memory_order_relaxed);
+  return block;
+}
+
+}  // namespace
+
+std::int64_t heap_allocations() {
+  return count;
+}
+
+}  // namespace drape::tests
+
+// The other forms of new and delete call these.
+void* operator new(std::size_t bytes) {
+  return drape::tests::counted(std::malloc(bytes == 0 ? 1 : bytes));
+}
+void* operator new(std::size_t bytes, std::align_val_t bounds) {
+  const auto alignment = static_cast<std::size_t>(bounds);
+  return drape::tests::counted(
+      std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment));
+}
+void operator delete(void* block) noexcept {
+  std::free(block);
+}
+void operator delete(void* block, std::size_t) noexcept {
+  std::free(block);
+}
+void operator delete(void* block, std::align_val_t) noexcept {
+  std::free(block);
+}
+void operator delete(void* block, std::size_t, std::align_val_t) noexcept {
+  std::free(block);
+}

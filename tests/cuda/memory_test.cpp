@@ -1,0 +1,32 @@
+// The device's memory: blocks are handed out again, and given back when asked.
+#include "kernels/memory.h"
+
+#include "tests/catch.h"
+#include "tests/devices.h"
+#include "tests/skip.h"
+
+namespace drape::tests {
+
+TEST_CASE("a block of the device's memory is used again, until it is given back", "[cuda]") {
+  if (const std::string why = no_cuda(); !why.empty()) return skip(why);
+  const Cuda cuda = current_cuda();
+  constexpr std::size_t kBytes = 123'457;
+  const auto asked = [&] {
+    const std::int64_t before = kernels::memory_use(cuda).from_system;
+    kernels::release(cuda, kernels::allocate(cuda, kBytes), kBytes);
+    return kernels::memory_use(cuda).from_system - before;
+  };
+  CHECK(asked() == 1);
+  CHECK(asked() == (kSanitized ? 1 : 0));  // a sanitizer shall see use after release
+  kernels::trim(cuda);
+  CHECK(asked() == 1);
+}
+
+TEST_CASE("device memory that is not there is an Error that says how much", "[cuda]") {
+  if (const std::string why = no_cuda(); !why.empty()) return skip(why);
+  CHECK_THROWS_WITH(
+      Tensor::uninitialized({(std::int64_t{1} << 48) - 1}, DType::f64, Device::cuda),
+      ContainsSubstring("memory: expected 2251799813685") && ContainsSubstring("on the device"));
+}
+
+}  // namespace drape::tests
