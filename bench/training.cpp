@@ -29,28 +29,19 @@ struct Options {
   bool json = false, layers = false;
 };
 
-// Times `repeats` stretches of `steps` steps after a warm-up, then ends the run.
+// Images per second of every epoch but the first, which warms up.
 class Pace : public Observer {
  public:
-  explicit Pace(const Options& options) : options_(options) {}
-
+  void on_begin(const TrainingPlan& plan) override { images_ = plan.images_per_epoch; }
   void on_step(const EpochProgress& progress) override {
-    if (++steps_ % options_.steps != 0) return;
-    if (steps_ > options_.steps) {
-      rates.push_back(static_cast<double>(options_.steps * options_.batch) /
-                      (progress.seconds - last_));
-    }
-    last_ = progress.seconds;
-    if (static_cast<int>(rates.size()) == options_.repeats) done = true;
+    if (progress.epoch > 1 && progress.images == images_)
+      rates.push_back(static_cast<double>(images_) / progress.seconds);
   }
 
   std::vector<double> rates;
-  std::atomic<bool> done = false;
 
  private:
-  const Options& options_;
-  int steps_ = 0;
-  double last_ = 0.0;
+  std::int64_t images_ = 0;
 };
 
 Examples examples(const LabelledImages& images, Device device) {
@@ -122,9 +113,14 @@ void print_layers(const Options& options, const System& system, const DataSet& d
 
 void run(const Options& options, const System& system, const DataSet& data) {
   Sequential model = initialized(system, options.device);
-  Pace pace(options);
+  Pace pace;
+  const std::atomic<bool> never{false};
   train(model, examples(data.train, options.device), examples(data.test, options.device),
-        {.epochs = 1, .batch = options.batch, .mixup_alpha = system.mixup_alpha}, pace, pace.done);
+        {.epochs = options.repeats + 1,
+         .batch = options.batch,
+         .mixup_alpha = system.mixup_alpha,
+         .early_stopping{.patience = 0}},
+        pace, never);
   const double rate = median(pace.rates);
   if (options.json) {
     const nlohmann::json line{{"system", system.name},      {"images_per_second", rate},
@@ -177,8 +173,7 @@ int main(int argc, char** argv) {
     }
     if (options.threads > 0) kernels::set_thread_count(options.threads);
     options.threads = kernels::thread_count();
-    const DataSet data =
-        synthetic_garments(0, options.batch * options.steps * (options.repeats + 1), 10);
+    const DataSet data = synthetic_garments(0, options.batch * options.steps, 10);
     for (const std::string& name : options.systems.empty() ? names : options.systems) {
       (options.layers ? print_layers : run)(options, find_system(name), data);
     }

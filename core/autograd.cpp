@@ -8,6 +8,7 @@
 
 #include "core/tensor.h"
 #include "kernels/add.h"
+#include "kernels/losses.h"
 
 namespace drape {
 namespace {
@@ -30,6 +31,7 @@ struct Node {
   NodePointers inputs;
   Backward backward;  // empty in leaves, and after it ran
   bool leaf = false;
+  bool scalar = false;         // recorded by record_scalar(): takes an empty dy for 1
   bool owns_gradient = false;  // gradient's elements were made here, not by a Backward
   Tensor gradient;
 
@@ -104,12 +106,31 @@ Tensor record(Tensor y, std::initializer_list<Tensor> inputs, Backward backward)
   return y;
 }
 
-void backward(const Tensor& y, const Tensor& dy) {
-  DRAPE_CHECK(y.tracked(), "backward: expected a tensor with history, got one without");
+Tensor record_scalar(Tensor y, std::initializer_list<Tensor> inputs, const Grads& grads) {
+  y = record(std::move(y), inputs, [grads](const Tensor& dy) -> Grads {
+    if (dy.empty()) return grads;
+    Grads scaled;
+    for (const Tensor& grad : grads) {
+      Tensor& product = scaled.emplace_back(grad.empty() ? Tensor() : Tensor::like(grad));
+      if (grad.empty()) continue;
+      dispatch(grad, [&]<class T>(auto tag, T) {
+        kernels::scale(tag, grad.data<T>(), dy.data<Accumulator<T>>(), product.data<T>(),
+                       grad.size());
+      });
+    }
+    return scaled;
+  });
+  if (y.tracked()) y.node_->scalar = true;
+  return y;
+}
+
+namespace {
+
+// From a node whose gradient has arrived, if it needs one, to the leaves.
+void walk(const NodePointer& from) {
   const auto older = [](const auto& a, const auto& b) { return a->number < b->number; };
   std::priority_queue<NodePointer, NodePointers, decltype(older)> ready(older);
-  y.node_->receive(dy);
-  ready.push(y.node_);
+  ready.push(from);
   while (!ready.empty()) {
     const NodePointer node = ready.top();
     ready.pop();
@@ -130,8 +151,17 @@ void backward(const Tensor& y, const Tensor& dy) {
   }
 }
 
+}  // namespace
+
+void backward(const Tensor& y, const Tensor& dy) {
+  DRAPE_CHECK(y.tracked(), "backward: expected a tensor with history, got one without");
+  y.node_->receive(dy);
+  walk(y.node_);
+}
+
 void backward(const Tensor& y) {
   DRAPE_CHECK(y.size() == 1, "backward: expected a scalar, got shape {}", y.shape().to_string());
+  if (y.tracked() && y.node_->scalar) return walk(y.node_);
   backward(y, Tensor::full(y.shape(), 1.0, y.dtype(), y.device()));
 }
 

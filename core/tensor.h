@@ -48,7 +48,11 @@ constexpr DType accumulator(DType dtype) {
 }
 
 class Backward;
+class Tensor;
 struct Node;  // one recorded op, or a leaf that collects a gradient; see autograd.cpp
+
+/// Gradients of an op's inputs, in their order; an empty Tensor where none is needed.
+using Grads = kernels::RecycledVector<Tensor>;
 
 /// A handle: copies share elements and history. Elements are contiguous, the last axis fastest.
 /// A default-constructed Tensor is empty: no shape, no elements.
@@ -123,7 +127,9 @@ class Tensor {
  private:
   struct Storage;
   friend Tensor record(Tensor y, std::initializer_list<Tensor> inputs, Backward backward);
+  friend Tensor record_scalar(Tensor y, std::initializer_list<Tensor> inputs, const Grads& grads);
   friend void backward(const Tensor& y, const Tensor& dy);
+  friend void backward(const Tensor& y);
 
   void* raw(DType expected) const;
 
@@ -132,9 +138,6 @@ class Tensor {
   Shape shape_{0};
   DType dtype_ = DType::f32;
 };
-
-/// Gradients of an op's inputs, in their order; an empty Tensor where none is needed.
-using Grads = kernels::RecycledVector<Tensor>;
 
 /// From dy = dL/dy to the gradients of the inputs: any function of that form.
 class Backward {
@@ -157,6 +160,10 @@ class Backward {
 /// Returns y with that history if any input is tracked, else y as it came, and `backward` is
 /// dropped.
 Tensor record(Tensor y, std::initializer_list<Tensor> inputs, Backward backward);
+
+/// The same for a scalar y whose gradients were computed with it, those of dy = 1: where
+/// backward(y) begins there is nothing left to do. For another dy they are multiplied by it.
+Tensor record_scalar(Tensor y, std::initializer_list<Tensor> inputs, const Grads& grads);
 
 /// Adds dL/d(leaf) to the grad() of every leaf that y was computed from, where dL/dy = dy (default:
 /// 1, for a scalar y). The history is consumed on the way: its tensors are freed and a second call

@@ -37,55 +37,21 @@ void check_indices(const Tensor& labels, std::span<const std::int32_t> indices,
   }
 }
 
-// The index that each row is mixed with; none if the batch is not mixed.
-std::vector<std::int32_t> partners_of(std::span<const std::int32_t> indices, const Mix& mix) {
-  if (mix.order.empty()) return {};
+// Adds the indices that the rows of a batch are mixed with.
+void append_partners(std::span<const std::int32_t> indices, const Mix& mix,
+                     std::vector<std::int32_t>& partners) {
   DRAPE_CHECK(mix.order.size() == indices.size(), "gather_batch: expected a mix of {} rows, got {}",
               indices.size(), mix.order.size());
   DRAPE_CHECK(mix.lambda >= 0.0 && mix.lambda <= 1.0,
               "gather_batch: expected a mix with 0 <= lambda <= 1, got {}", mix.lambda);
-  std::vector<std::int32_t> partners;
   for (const std::int32_t n : mix.order) {
     DRAPE_CHECK(n >= 0 && n < length(indices),
                 "gather_batch: expected a mix of rows 0...{}, got {}", length(indices) - 1, n);
     partners.push_back(indices[static_cast<std::size_t>(n)]);
   }
-  return partners;
 }
 
 }  // namespace
-
-Batch gather_batch(const Tensor& images, const Tensor& labels,
-                   std::span<const std::int32_t> indices, std::int64_t classes, const Mix& mix,
-                   DType dtype) {
-  check_stored(images, labels, classes);
-  check_indices(labels, indices, classes);
-  const std::vector<std::int32_t> partners = partners_of(indices, mix);
-  const Shape& stored = images.shape();
-  const Device device = images.device();
-  const std::int64_t rows = length(indices), pixels = stored[1] * stored[2] * stored[3];
-  const Tensor own = Tensor::from({rows}, indices, device);
-  const Tensor other =
-      partners.empty() ? Tensor() : Tensor::from<std::int32_t>({rows}, partners, device);
-  Batch batch{Tensor::uninitialized({rows, stored[1], stored[2], stored[3]}, dtype, device),
-              Tensor::uninitialized({rows, classes}, accumulator(dtype), device),
-              Tensor::uninitialized({rows}, DType::u8, device)};
-  dispatch(batch.x, [&]<class T>(auto tag, T) {
-    kernels::gather_batch(tag, kernels::GatherBatch<T>{
-                                   .batch = rows,
-                                   .pixels = pixels,
-                                   .classes = classes,
-                                   .images = images.data<std::uint8_t>(),
-                                   .labels = labels.data<std::uint8_t>(),
-                                   .indices = own.data<std::int32_t>(),
-                                   .partners = other.empty() ? nullptr : other.data<std::int32_t>(),
-                                   .lambda = mix.lambda,
-                                   .x = batch.x.data<T>(),
-                                   .targets = batch.targets.data<Accumulator<T>>(),
-                                   .batch_labels = batch.labels.data<std::uint8_t>()});
-  });
-  return batch;
-}
 
 Batches::Batches(std::span<const std::int32_t> indices, std::int64_t batch_size, Generator* shuffle)
     : indices_(indices.begin(), indices.end()), batch_size_(batch_size) {
@@ -105,6 +71,73 @@ std::span<const std::int32_t> Batches::operator[](std::int64_t i) const {
   const std::int64_t count = std::min(batch_size_, length(indices_) - begin);
   return std::span(indices_).subspan(static_cast<std::size_t>(begin),
                                      static_cast<std::size_t>(count));
+}
+
+BatchPlan::BatchPlan(const Tensor& images, const Tensor& labels, std::int64_t classes,
+                     const Batches& batches, std::span<const Mix> mixes)
+    : images_(images), labels_(labels), classes_(classes), batch_size_(batches.batch_size()) {
+  check_stored(images, labels, classes);
+  const Device device = images.device();
+  order_ = Tensor::uninitialized({length(batches.indices())}, DType::i32, device);
+  if (!mixes.empty()) {
+    partners_ = Tensor::like(order_);
+    lambdas_ = Tensor::uninitialized({batches.size()}, DType::f64, device);
+  }
+  replace(batches, mixes);
+}
+
+void BatchPlan::replace(const Batches& batches, std::span<const Mix> mixes) {
+  check_indices(labels_, batches.indices(), classes_);
+  const Device device = images_.device();
+  order_.assign(Tensor::from(order_.shape(), batches.indices(), device));
+  if (partners_.empty()) return;
+  DRAPE_CHECK(static_cast<std::int64_t>(mixes.size()) == batches.size(),
+              "gather_batch: expected a mix for each of {} batches, got {}", batches.size(),
+              mixes.size());
+  std::vector<std::int32_t> partners;
+  std::vector<double> lambdas;
+  for (std::int64_t i = 0; i < batches.size(); ++i) {
+    const Mix& mix = mixes[static_cast<std::size_t>(i)];
+    append_partners(batches[i], mix, partners);
+    lambdas.push_back(mix.lambda);
+  }
+  partners_.assign(Tensor::from<std::int32_t>(partners_.shape(), partners, device));
+  lambdas_.assign(Tensor::from<double>(lambdas_.shape(), lambdas, device));
+}
+
+Batch BatchPlan::gather(std::int64_t i, DType dtype, const kernels::Progress* progress) const {
+  const Shape& stored = images_.shape();
+  const Device device = images_.device();
+  const std::int64_t rows = std::min(batch_size_, order_.size() - i * batch_size_);
+  Batch batch{Tensor::uninitialized({rows, stored[1], stored[2], stored[3]}, dtype, device),
+              Tensor::uninitialized({rows, classes_}, accumulator(dtype), device),
+              Tensor::uninitialized({rows}, DType::u8, device)};
+  dispatch(batch.x, [&]<class T>(auto tag, T) {
+    kernels::gather_batch(
+        tag, kernels::GatherBatch<T>{.batch = rows,
+                                     .pixels = stored[1] * stored[2] * stored[3],
+                                     .classes = classes_,
+                                     .images = images_.data<std::uint8_t>(),
+                                     .labels = labels_.data<std::uint8_t>(),
+                                     .order = order_.data<std::int32_t>(),
+                                     .partners = partners_.data<std::int32_t>(),
+                                     .lambdas = lambdas_.data<double>(),
+                                     .batch_size = batch_size_,
+                                     .number = i,
+                                     .progress = progress,
+                                     .x = batch.x.data<T>(),
+                                     .targets = batch.targets.data<Accumulator<T>>(),
+                                     .batch_labels = batch.labels.data<std::uint8_t>()});
+  });
+  return batch;
+}
+
+Batch gather_batch(const Tensor& images, const Tensor& labels,
+                   std::span<const std::int32_t> indices, std::int64_t classes, const Mix& mix,
+                   DType dtype) {
+  const Batches one(indices, std::max<std::int64_t>(length(indices), 1));
+  const std::span<const Mix> mixes(&mix, mix.order.empty() ? 0 : 1);
+  return BatchPlan(images, labels, classes, one, mixes).gather(0, dtype);
 }
 
 }  // namespace drape

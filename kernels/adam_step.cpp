@@ -1,7 +1,5 @@
 #include "kernels/adam_step.h"
 
-#include <cmath>
-
 #include "kernels/parallel.h"
 
 namespace drape::kernels {
@@ -10,8 +8,8 @@ namespace {
 constexpr std::int64_t kGrain = 1 << 13;
 
 template <class T>
-void step(const AdamTensor<T>& tensor, const AdamOptions& options, double learning_rate) {
-  const AdamUpdate<T> update(options, learning_rate, tensor.steps);
+void update(const AdamTensor<T>& tensor, const AdamOptions& options, double rate) {
+  const AdamUpdate<T> update(options, rate, ++*tensor.steps);
   parallel_ranges(tensor.size, kGrain, [&](std::int64_t begin, std::int64_t end) {
     T *w = tensor.w, *m = tensor.m, *v = tensor.v;
     const T* gradients = tensor.g;
@@ -24,11 +22,14 @@ void step(const AdamTensor<T>& tensor, const AdamOptions& options, double learni
 
 template <class T>
 void adam_step(Cpu, std::span<const AdamTensor<T>> tensors, const AdamOptions& options,
-               double learning_rate) {
-  for (const AdamTensor<T>& tensor : tensors) step(tensor, options, learning_rate);
+               const OptimizerStep& step) {
+  take_step(tensors, step,
+            [&](const AdamTensor<T>& tensor, double rate) { update(tensor, options, rate); });
 }
 
-template void adam_step(Cpu, std::span<const AdamTensor<float>>, const AdamOptions&, double);
-template void adam_step(Cpu, std::span<const AdamTensor<double>>, const AdamOptions&, double);
+template void adam_step(Cpu, std::span<const AdamTensor<float>>, const AdamOptions&,
+                        const OptimizerStep&);
+template void adam_step(Cpu, std::span<const AdamTensor<double>>, const AdamOptions&,
+                        const OptimizerStep&);
 
 }  // namespace drape::kernels

@@ -5,30 +5,31 @@
 namespace drape::kernels {
 namespace {
 
-// A tensor and its update: the number of steps may differ between tensors.
 template <class T>
-struct Task {
-  AdamTensor<T> tensor;
-  AdamUpdate<T> update;
-  std::int64_t size;
+struct AdamRule {
+  using Update = AdamUpdate<T>;
+  AdamOptions options;
+
+  __device__ Update prepare(const AdamTensor<T>& t, double rate) const {
+    return Update(options, rate, collect(t.steps) + 1.0);
+  }
+  __device__ void apply(const AdamTensor<T>& t, const Update& update, std::int64_t i) const {
+    update.apply(t.w[i], t.g[i], t.m[i], t.v[i]);
+  }
+  __device__ void finish(const AdamTensor<T>& t) const { publish(t.steps, collect(t.steps) + 1.0); }
 };
 
 }  // namespace
 
 template <class T>
 void adam_step(Cuda cuda, std::span<const AdamTensor<T>> tensors, const AdamOptions& options,
-               double learning_rate) {
-  RecycledVector<Task<T>> tasks;
-  for (const AdamTensor<T>& t : tensors)
-    tasks.push_back({t, AdamUpdate<T>(options, learning_rate, t.steps), t.size});
-  for_each_element(cuda, "adam_step", std::span<const Task<T>>(tasks),
-                   [] __device__(const Task<T>& task, std::int64_t i) {
-                     const AdamTensor<T>& t = task.tensor;
-                     task.update.apply(t.w[i], t.g[i], t.m[i], t.v[i]);
-                   });
+               const OptimizerStep& step) {
+  take_step(cuda, "adam_step", tensors, step, AdamRule<T>{options});
 }
 
-template void adam_step(Cuda, std::span<const AdamTensor<float>>, const AdamOptions&, double);
-template void adam_step(Cuda, std::span<const AdamTensor<double>>, const AdamOptions&, double);
+template void adam_step(Cuda, std::span<const AdamTensor<float>>, const AdamOptions&,
+                        const OptimizerStep&);
+template void adam_step(Cuda, std::span<const AdamTensor<double>>, const AdamOptions&,
+                        const OptimizerStep&);
 
 }  // namespace drape::kernels

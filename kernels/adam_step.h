@@ -8,6 +8,7 @@
 
 #include "kernels/backend.h"
 #include "kernels/host_device.h"
+#include "kernels/progress.h"
 
 namespace drape {
 
@@ -30,14 +31,15 @@ struct AdamTensor {
   const T* g;
   T *m, *v;
   std::int64_t size;
-  double steps;  // t: steps taken, this one included
+  double* steps;  // taken so far
 };
 
 /// What one step does to one element: the constants of a tensor, in its type.
 template <class T>
 struct AdamUpdate {
   AdamUpdate() = default;
-  AdamUpdate(const AdamOptions& options, double learning_rate, double steps)
+  /// t = steps: those taken, this one included.
+  DRAPE_HOST_DEVICE AdamUpdate(const AdamOptions& options, double learning_rate, double steps)
       : beta1(static_cast<T>(options.beta1)),
         beta2(static_cast<T>(options.beta2)),
         one_less_beta1(static_cast<T>(1.0 - options.beta1)),
@@ -57,20 +59,20 @@ struct AdamUpdate {
     w = w * keep - step * m / (std::sqrt(v) * root_correction + epsilon);
   }
 
-  T beta1{}, beta2{}, one_less_beta1{}, one_less_beta2{};
-  T epsilon{}, step{}, root_correction{}, decay{}, keep{};
+  T beta1, beta2, one_less_beta1, one_less_beta2;
+  T epsilon, step, root_correction, decay, keep;
 };
 
-/// For every tensor:
+/// For every tensor, unless the run has failed, with t = ++*steps:
 ///   m = beta1 m + (1 - beta1) g     v = beta2 v + (1 - beta2) g^2
 ///   w -= learning_rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
 /// with weight decay first. Epsilon comes after bias correction.
 template <class T>
 void adam_step(Cpu, std::span<const AdamTensor<T>> tensors, const AdamOptions& options,
-               double learning_rate);
+               const OptimizerStep& step);
 template <class T>
 void adam_step(Cuda, std::span<const AdamTensor<T>> tensors, const AdamOptions& options,
-               double learning_rate);
+               const OptimizerStep& step);
 
 }  // namespace kernels
 }  // namespace drape

@@ -37,8 +37,9 @@ struct Channel {
 
 // What the dropout multiplies element i with.
 template <class T>
-__device__ T dropout_factor(const DropoutFactor<T>& factor, double p, std::int64_t i) {
-  return p == 0.0 ? T(1) : factor.of(factor.stream.word(static_cast<std::uint64_t>(i)));
+__device__ T dropout_factor(const DropoutFactor<T>& factor, const DropoutMask& mask,
+                            std::int64_t i) {
+  return mask.p == 0.0 ? T(1) : factor.of(mask.drawn().word(static_cast<std::uint64_t>(i)));
 }
 
 }  // namespace
@@ -79,7 +80,7 @@ void batch_norm_forward(Cuda cuda, const BatchNorm<T>& norm, const T* x, T* y) {
   // A thread per Philox block of four elements.
   for_each(cuda, "batch_norm_forward", (size + 3) / 4, [=] __device__(std::int64_t block) {
     std::array<std::uint32_t, 4> words{};
-    if (norm.dropout.p > 0.0) words = factor.words(block);
+    if (norm.dropout.p > 0.0) words = norm.dropout.drawn().words(static_cast<std::uint64_t>(block));
     for (std::int64_t i = 4 * block; i < size && i < 4 * block + 4; ++i) {
       const A a = Channel<A>(norm, i % norm.channels).activated(x[i]);
       y[i] = static_cast<T>(norm.dropout.p > 0.0 ? a * factor.of(words[i % 4]) : a);
@@ -95,8 +96,7 @@ void batch_norm_backward(Cuda cuda, const BatchNorm<T>& norm, Statistics statist
   const DeviceBuffer<A> slopes(cuda, norm.channels), shifts(cuda, norm.channels);
   A *slope = slopes.data(), *shift = shifts.data();
   const auto gradient = [=] __device__(const Channel<A>& channel, std::int64_t i) {
-    return channel.gradient(x[i],
-                            static_cast<A>(dy[i]) * dropout_factor(factor, norm.dropout.p, i));
+    return channel.gradient(x[i], static_cast<A>(dy[i]) * dropout_factor(factor, norm.dropout, i));
   };
   const auto term = [=] __device__(std::int64_t m, std::int64_t c) {
     const std::int64_t i = m * norm.channels + c;

@@ -16,26 +16,25 @@ namespace drape::kernels {
 struct DropoutMask {
   double p = 0.0;
   RandomStream stream = {};
+  /// Streams that earlier steps took, in the memory of the device that draws; null: none.
+  const std::uint64_t* taken = nullptr;
+
+  /// The stream of this step; to be called there.
+  DRAPE_HOST_DEVICE RandomStream drawn() const { return stream.moved(taken); }
 };
 
 /// What a mask multiplies an element with: 0 if it is dropped, else 1 / (1 - p).
 template <class T>
 struct DropoutFactor {
   explicit DropoutFactor(const DropoutMask& mask)
-      : stream(mask.stream),
-        threshold(static_cast<std::uint32_t>(std::ceil(mask.p * 0x1p24))),
+      : threshold(static_cast<std::uint32_t>(std::ceil(mask.p * 0x1p24))),
         scale(static_cast<T>(1.0 / (1.0 - mask.p))) {}
 
-  /// The random words of elements 4 * block ... 4 * block + 3.
-  DRAPE_HOST_DEVICE std::array<std::uint32_t, 4> words(std::int64_t block) const {
-    return stream.words(static_cast<std::uint64_t>(block));
-  }
   /// (word >> 8) * 2^-24 >= p, in whole numbers.
   DRAPE_HOST_DEVICE T of(std::uint32_t word) const {
     return (word >> 8) >= threshold ? scale : T(0);
   }
 
-  RandomStream stream;
   std::uint32_t threshold;
   T scale;
 };
@@ -53,12 +52,13 @@ template <class T>
 void dropout_range(const DropoutMask& mask, std::int64_t begin, std::int64_t end, const T* x,
                    T* y) {
   const DropoutFactor<T> factor(mask);
+  const RandomStream stream = mask.drawn();
   constexpr std::int64_t kBlocks = 64;  // Philox blocks of four elements at a time
   T factors[4 * kBlocks];
   for (std::int64_t block = begin / 4; 4 * block < end; block += kBlocks) {
 #pragma omp simd
     for (std::int64_t b = 0; b < kBlocks; ++b) {
-      const auto words = factor.words(block + b);
+      const auto words = stream.words(static_cast<std::uint64_t>(block + b));
       factors[4 * b] = factor.of(words[0]);
       factors[4 * b + 1] = factor.of(words[1]);
       factors[4 * b + 2] = factor.of(words[2]);

@@ -10,11 +10,12 @@ constexpr unsigned kThreads = 128;
 template <class T>
 __global__ void gather_batch_kernel(GatherBatch<T> g) {
   constexpr int kWhite = 255;
-  const std::int64_t n = blockIdx.x, i = g.indices[n];
+  const std::int64_t n = blockIdx.x, batch = g.which(), at = batch * g.batch_size + n;
   const bool mixed = g.partners != nullptr;
-  const std::int64_t j = mixed ? g.partners[n] : i;
+  const std::int64_t i = g.order[at], j = mixed ? g.partners[at] : i;
   using A = Accumulator<T>;
-  const A own = static_cast<A>(g.lambda), other = static_cast<A>(1.0 - g.lambda);
+  const double lambda = mixed ? g.lambdas[batch] : 1.0;
+  const A own = static_cast<A>(lambda), other = static_cast<A>(1.0 - lambda);
   const std::uint8_t *image = g.images + i * g.pixels, *partner = g.images + j * g.pixels;
   T* x = g.x + n * g.pixels;
   A* targets = g.targets + n * g.classes;

@@ -56,7 +56,11 @@ void mean_loss(const Loss<T>& loss, double weight, Row&& row) {
               loss.dlogits == nullptr ? nullptr : loss.dlogits + i);
     }
   });
-  *loss.loss = static_cast<T>(weight * std::accumulate(losses.begin(), losses.end(), 0.0));
+  const T mean = static_cast<T>(weight * std::accumulate(losses.begin(), losses.end(), 0.0));
+  *loss.loss = mean;
+  std::int64_t correct = 0;
+  for (std::int64_t n = 0; n < loss.rows; ++n) correct += predict(loss, n) ? 1 : 0;
+  if (loss.progress != nullptr) loss.progress->add(static_cast<double>(mean), loss.rows, correct);
 }
 
 }  // namespace
@@ -72,21 +76,11 @@ void bce_with_logits(Cpu, const Loss<T>& loss) {
 }
 
 template <class T>
-void scale(Cpu, const T* x, const T* factor, T* y, std::int64_t size) {
+void scale(Cpu, const T* x, const Accumulator<T>* factor, T* y, std::int64_t size) {
   const T by = *factor;
   parallel_ranges(size, 1 << 15, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) y[i] = x[i] * by;
   });
-}
-
-template <class T>
-std::int64_t count_correct(Cpu, const T* logits, const std::uint8_t* labels, std::int64_t rows,
-                           std::int64_t classes) {
-  std::int64_t correct = 0;
-  for (std::int64_t n = 0; n < rows; ++n) {
-    correct += is_first_largest(logits + n * classes, classes, labels[n]) ? 1 : 0;
-  }
-  return correct;
 }
 
 template void softmax_cross_entropy(Cpu, const Loss<float>&);
@@ -95,9 +89,5 @@ template void bce_with_logits(Cpu, const Loss<float>&);
 template void bce_with_logits(Cpu, const Loss<double>&);
 template void scale(Cpu, const float*, const float*, float*, std::int64_t);
 template void scale(Cpu, const double*, const double*, double*, std::int64_t);
-template std::int64_t count_correct(Cpu, const float*, const std::uint8_t*, std::int64_t,
-                                    std::int64_t);
-template std::int64_t count_correct(Cpu, const double*, const std::uint8_t*, std::int64_t,
-                                    std::int64_t);
 
 }  // namespace drape::kernels

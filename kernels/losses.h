@@ -1,22 +1,28 @@
 // Losses of logits [N,K] against targets [N,K], with their gradients in the same pass. Targets are
 // probabilities: one-hot labels, or mixtures of them. Sums are taken in double, in order of n and
-// k.
+// k. Predictions, and the progress of a run, are looked after on the way.
 #pragma once
 
 #include <cstdint>
 
 #include "kernels/backend.h"
+#include "kernels/bfloat16.h"
 #include "kernels/host_device.h"
+#include "kernels/progress.h"
 
 namespace drape::kernels {
 
-/// What a loss reads and writes.
+/// What a loss reads and writes; all but the first four may be null.
 template <class T>
 struct Loss {
   std::int64_t rows, classes;
-  const T *logits, *targets;  // [rows, classes]
-  T* loss;                    // one value: the mean
-  T* dlogits;                 // [rows, classes], its gradient; null if not needed
+  const T* logits;                // [rows, classes]
+  const Accumulator<T>* targets;  // [rows, classes]
+  Accumulator<T>* loss;           // one value: the mean
+  T* dlogits;                     // [rows, classes], its gradient
+  const std::uint8_t* labels;     // [rows], what a right prediction is
+  std::int32_t* predictions;      // [rows], predicted_class()
+  Progress* progress;             // takes in the loss and the number of right predictions
 };
 
 /// Softmax cross-entropy: loss = -1/N sum_{n,k} t[n,k] log softmax(z[n])[k], with
@@ -36,27 +42,29 @@ void bce_with_logits(Cuda, const Loss<T>& loss);
 
 /// y[i] = x[i] * factor[0] for i < size; y may be x.
 template <class T>
-void scale(Cpu, const T* x, const T* factor, T* y, std::int64_t size);
+void scale(Cpu, const T* x, const Accumulator<T>* factor, T* y, std::int64_t size);
 template <class T>
-void scale(Cuda, const T* x, const T* factor, T* y, std::int64_t size);
+void scale(Cuda, const T* x, const Accumulator<T>* factor, T* y, std::int64_t size);
 
-/// Whether z[label] is the first largest of the classes.
+/// The class with the largest logit, the first among equals; -1 if a logit is NaN.
 template <class T>
-DRAPE_HOST_DEVICE bool is_first_largest(const T* z, std::int64_t classes, std::int64_t label) {
-  if (label >= classes) return false;
+DRAPE_HOST_DEVICE std::int32_t predicted_class(const T* z, std::int64_t classes) {
+  std::int64_t best = 0;
+  bool numbers = true;
   for (std::int64_t k = 0; k < classes; ++k) {
-    if (!(k < label ? z[label] > z[k] : z[label] >= z[k])) return false;
+    numbers = numbers && z[k] == z[k];
+    best = z[k] > z[best] ? k : best;
   }
-  return true;
+  return numbers ? static_cast<std::int32_t>(best) : -1;
 }
 
-/// Rows whose largest logit, the first among equals, is that of the label. A row with a NaN never
-/// counts, nor does one with a label that is no class.
+/// Predicts row n; whether that is right.
 template <class T>
-std::int64_t count_correct(Cpu, const T* logits, const std::uint8_t* labels, std::int64_t rows,
-                           std::int64_t classes);
-template <class T>
-std::int64_t count_correct(Cuda, const T* logits, const std::uint8_t* labels, std::int64_t rows,
-                           std::int64_t classes);
+DRAPE_HOST_DEVICE bool predict(const Loss<T>& loss, std::int64_t n) {
+  if (loss.labels == nullptr && loss.predictions == nullptr) return false;
+  const std::int32_t predicted = predicted_class(loss.logits + n * loss.classes, loss.classes);
+  if (loss.predictions != nullptr) loss.predictions[n] = predicted;
+  return loss.labels != nullptr && predicted == loss.labels[n];
+}
 
 }  // namespace drape::kernels

@@ -1,10 +1,11 @@
-// One launch over the elements of many tensors: what an optimiser step is. The tensors' pointers
-// travel as kernel arguments.
+// An optimiser's step: one launch over the elements of many tensors. Their pointers travel as
+// kernel arguments.
 #pragma once
 
 #include <span>
 
 #include "kernels/cuda.cuh"
+#include "kernels/progress.h"
 
 namespace drape::kernels {
 
@@ -20,22 +21,44 @@ struct TensorBatch {
 
 inline constexpr std::int64_t kElementsOfBlock = 4096;
 
-template <class Tensor, class Body>
-__global__ void for_each_element_kernel(TensorBatch<Tensor> batch, Body body) {
+// A block per 4096 elements of a tensor. What changes from step to step is read when a block
+// starts; the last block of the last launch moves it on, when all have read it.
+template <class Tensor, class Rule>
+__global__ void optimizer_step_kernel(TensorBatch<Tensor> batch, Rule rule, OptimizerStep step,
+                                      bool moves_on, std::uint32_t* arrived) {
+  using Update = typename Rule::Update;
+  DRAPE_SHARED(Update, update, [1]);
+  const bool stopped = step.stopped();
   unsigned t = 0;
-  while (blockIdx.x >= batch.first_block[t + 1]) ++t;
-  const Tensor& tensor = batch.tensors[t];
-  const std::int64_t first = (blockIdx.x - batch.first_block[t]) * kElementsOfBlock;
-  const std::int64_t end = first + kElementsOfBlock;
-  for (std::int64_t i = first + threadIdx.x; i < end && i < tensor.size; i += blockDim.x) {
-    body(tensor, i);
+  while (t < batch.count && blockIdx.x >= batch.first_block[t + 1]) ++t;
+  if (!stopped && t < batch.count) {
+    const Tensor& tensor = batch.tensors[t];
+    if (threadIdx.x == 0) {
+      const std::int64_t s = step.progress == nullptr ? 0 : collect(&step.progress->step);
+      update[0] = rule.prepare(tensor, step.rate_of(s));
+    }
+    __syncthreads();
+    const std::int64_t first = (blockIdx.x - batch.first_block[t]) * kElementsOfBlock;
+    const std::int64_t end = first + kElementsOfBlock;
+    for (std::int64_t i = first + threadIdx.x; i < end && i < tensor.size; i += blockDim.x) {
+      rule.apply(tensor, update[0], i);
+    }
   }
+  if (!is_last_block(arrived, gridDim.x) || threadIdx.x != 0) return;
+  for (t = 0; !stopped && t < batch.count; ++t) rule.finish(batch.tensors[t]);
+  if (!moves_on || step.progress == nullptr) return;
+  publish(&step.progress->step, collect(&step.progress->step) + 1);
+  step.progress->streams += step.streams;
 }
 
-/// Calls body(tensor, i) for every element of every tensor: body is a [=] __device__ lambda.
-template <class Tensor, class Body>
-void for_each_element(Cuda cuda, const char* name, std::span<const Tensor> tensors, Body body) {
-  while (!tensors.empty()) {
+/// One step over all tensors, unless the run has failed. A Rule has, on the device:
+///   Update prepare(tensor, learning_rate)   the constants of a tensor: once a block
+///   void apply(tensor, update, i)           its element i
+///   void finish(tensor)                     once, when all elements are done
+template <class Tensor, class Rule>
+void take_step(Cuda cuda, const char* name, std::span<const Tensor> tensors,
+               const OptimizerStep& step, const Rule& rule) {
+  do {
     TensorBatch<Tensor> batch{};
     batch.count =
         static_cast<unsigned>(std::min<std::size_t>(tensors.size(), TensorBatch<Tensor>::kMost));
@@ -44,13 +67,11 @@ void for_each_element(Cuda cuda, const char* name, std::span<const Tensor> tenso
       const std::int64_t blocks = (tensors[t].size + kElementsOfBlock - 1) / kElementsOfBlock;
       batch.first_block[t + 1] = batch.first_block[t] + static_cast<std::uint32_t>(blocks);
     }
-    const unsigned blocks = batch.first_block[batch.count];
-    if (blocks > 0) {
-      launch(cuda, name, {dim3(blocks), dim3(256)}, for_each_element_kernel<Tensor, Body>, batch,
-             body);
-    }
     tensors = tensors.subspan(batch.count);
-  }
+    const unsigned blocks = std::max(batch.first_block[batch.count], 1u);
+    launch(cuda, name, {dim3(blocks), dim3(256)}, optimizer_step_kernel<Tensor, Rule>, batch, rule,
+           step, tensors.empty(), arrival_counters(cuda, 1));
+  } while (!tensors.empty());
 }
 
 }  // namespace drape::kernels

@@ -45,6 +45,11 @@ struct RandomStream {
   /// Element i as a uniform number in [0, 1), a multiple of 2^-24: exact in float and in double.
   DRAPE_HOST_DEVICE float uniform(std::uint64_t i) const { return to_uniform(word(i)); }
 
+  /// The stream `*by` further on, where that is not null.
+  DRAPE_HOST_DEVICE RandomStream moved(const std::uint64_t* by) const {
+    return {seed, by == nullptr ? id : id + *by};
+  }
+
   DRAPE_HOST_DEVICE static float to_uniform(std::uint32_t word) {
     return static_cast<float>(word >> 8) * 0x1p-24f;
   }

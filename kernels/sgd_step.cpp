@@ -37,10 +37,11 @@ void step_momentum(const SgdTensor<T>& tensor, std::int64_t begin, std::int64_t 
 
 template <class T>
 void sgd_step(Cpu, std::span<const SgdTensor<T>> tensors, const SgdOptions& options,
-              double learning_rate) {
-  const auto rate = static_cast<T>(learning_rate), decay = static_cast<T>(options.weight_decay);
+              const OptimizerStep& step) {
+  const auto decay = static_cast<T>(options.weight_decay);
   const auto momentum = static_cast<T>(options.momentum);
-  for (const SgdTensor<T>& tensor : tensors) {
+  take_step(tensors, step, [&](const SgdTensor<T>& tensor, double learning_rate) {
+    const auto rate = static_cast<T>(learning_rate);
     parallel_ranges(tensor.size, kGrain, [&](std::int64_t begin, std::int64_t end) {
       if (tensor.m == nullptr) {
         step_plain(tensor, begin, end, rate, decay);
@@ -48,10 +49,12 @@ void sgd_step(Cpu, std::span<const SgdTensor<T>> tensors, const SgdOptions& opti
         step_momentum(tensor, begin, end, rate, decay, momentum, options.form);
       }
     });
-  }
+  });
 }
 
-template void sgd_step(Cpu, std::span<const SgdTensor<float>>, const SgdOptions&, double);
-template void sgd_step(Cpu, std::span<const SgdTensor<double>>, const SgdOptions&, double);
+template void sgd_step(Cpu, std::span<const SgdTensor<float>>, const SgdOptions&,
+                       const OptimizerStep&);
+template void sgd_step(Cpu, std::span<const SgdTensor<double>>, const SgdOptions&,
+                       const OptimizerStep&);
 
 }  // namespace drape::kernels

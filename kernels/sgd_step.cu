@@ -2,25 +2,39 @@
 #include "kernels/sgd_step.h"
 
 namespace drape::kernels {
+namespace {
+
+template <class T>
+struct SgdRule {
+  using Update = T;  // the learning rate
+  T decay, momentum;
+  bool nesterov;
+
+  __device__ Update prepare(const SgdTensor<T>&, double rate) const { return static_cast<T>(rate); }
+  __device__ void apply(const SgdTensor<T>& t, Update rate, std::int64_t i) const {
+    T step = t.g[i] + decay * t.w[i];
+    if (t.m != nullptr) {
+      const T velocity = t.m[i] = momentum * t.m[i] + step;
+      step = nesterov ? step + momentum * velocity : velocity;
+    }
+    t.w[i] -= rate * step;
+  }
+  __device__ void finish(const SgdTensor<T>&) const {}
+};
+
+}  // namespace
 
 template <class T>
 void sgd_step(Cuda cuda, std::span<const SgdTensor<T>> tensors, const SgdOptions& options,
-              double learning_rate) {
-  const auto rate = static_cast<T>(learning_rate), decay = static_cast<T>(options.weight_decay);
-  const auto momentum = static_cast<T>(options.momentum);
-  const bool nesterov = options.form == Momentum::nesterov;
-  for_each_element(cuda, "sgd_step", tensors,
-                   [=] __device__(const SgdTensor<T>& tensor, std::int64_t i) {
-                     T step = tensor.g[i] + decay * tensor.w[i];
-                     if (tensor.m != nullptr) {
-                       const T velocity = tensor.m[i] = momentum * tensor.m[i] + step;
-                       step = nesterov ? step + momentum * velocity : velocity;
-                     }
-                     tensor.w[i] -= rate * step;
-                   });
+              const OptimizerStep& step) {
+  take_step(cuda, "sgd_step", tensors, step,
+            SgdRule<T>{static_cast<T>(options.weight_decay), static_cast<T>(options.momentum),
+                       options.form == Momentum::nesterov});
 }
 
-template void sgd_step(Cuda, std::span<const SgdTensor<float>>, const SgdOptions&, double);
-template void sgd_step(Cuda, std::span<const SgdTensor<double>>, const SgdOptions&, double);
+template void sgd_step(Cuda, std::span<const SgdTensor<float>>, const SgdOptions&,
+                       const OptimizerStep&);
+template void sgd_step(Cuda, std::span<const SgdTensor<double>>, const SgdOptions&,
+                       const OptimizerStep&);
 
 }  // namespace drape::kernels

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "kernels/backend.h"
+#include "kernels/progress.h"
 
 namespace drape {
 
@@ -31,14 +32,14 @@ struct SgdTensor {
   std::int64_t size;
 };
 
-/// For every tensor, after weight decay:
+/// For every tensor, unless the run has failed, after weight decay:
 ///   m = momentum m + g     w -= learning_rate m  or, with nesterov, learning_rate (g + momentum m)
 template <class T>
 void sgd_step(Cpu, std::span<const SgdTensor<T>> tensors, const SgdOptions& options,
-              double learning_rate);
+              const OptimizerStep& step);
 template <class T>
 void sgd_step(Cuda, std::span<const SgdTensor<T>> tensors, const SgdOptions& options,
-              double learning_rate);
+              const OptimizerStep& step);
 
 }  // namespace kernels
 }  // namespace drape

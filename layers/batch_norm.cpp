@@ -70,7 +70,7 @@ Grads gradients(const Fused& norm, kernels::Statistics statistics, const Tensor&
 }  // namespace
 
 Tensor batch_norm(const Tensor& x, BatchNormState state, Mode mode, const BatchNormOptions& options,
-                  RandomStream stream) {
+                  RandomStream stream, const std::uint64_t* taken) {
   check_options(options);
   check_state(state);
   check_shape(x.shape(), state.gamma.size());
@@ -90,7 +90,7 @@ Tensor batch_norm(const Tensor& x, BatchNormState state, Mode mode, const BatchN
                    state.gamma,
                    state.beta,
                    options,
-                   {train ? options.dropout : 0.0, stream}};
+                   {train ? options.dropout : 0.0, stream, taken}};
   Tensor y = Tensor::like(x);
   dispatch(x, [&]<class T>(auto tag, T) {
     if (train) {
@@ -123,7 +123,7 @@ Tensor BatchNorm::forward(const Tensor& x, Pass& pass) {
   const RandomStream stream = drops ? dropout_stream("batch_norm", pass) : RandomStream();
   return batch_norm(
       x, {pass.use(state_.gamma), pass.use(state_.beta), state_.running_mean, state_.running_var},
-      pass.mode, options_, stream);
+      pass.mode, options_, stream, pass.taken);
 }
 
 Shape BatchNorm::output_shape(const Shape& x) const {

@@ -22,10 +22,12 @@ struct BatchNormOptions {
 /// y = dropout(activation(gamma * (x - mean) / sqrt(variance + epsilon) + beta)) with statistics
 /// over all axes but the last, x [...,C]; kernels/batch_norm.h. Train mode takes them from the
 /// batch, biased variance, and brings state.running_* up to date in place: an Error if C has one
-/// value. Eval mode takes the running ones as constants. `stream` draws the dropout mask. Beside x
+/// value. Eval mode takes the running ones as constants. `stream` draws the dropout mask, moved on
+/// by `taken` as in layers/dropout.h. Beside x
 /// in bf16 the running statistics are in f32; gamma and beta are cast to it.
 Tensor batch_norm(const Tensor& x, BatchNormState state, Mode mode,
-                  const BatchNormOptions& options = {}, RandomStream stream = {});
+                  const BatchNormOptions& options = {}, RandomStream stream = {},
+                  const std::uint64_t* taken = nullptr);
 
 /// State: weight (gamma, 1 at first), bias (beta, 0), running_mean (0), running_var (1).
 class BatchNorm : public Module {

@@ -11,10 +11,10 @@ void check_probability(double p) {
 
 }  // namespace
 
-Tensor dropout(const Tensor& x, double p, RandomStream stream) {
+Tensor dropout(const Tensor& x, double p, RandomStream stream, const std::uint64_t* taken) {
   check_probability(p);
   if (p == 0.0) return x;
-  const auto masked = [mask = kernels::DropoutMask{p, stream}](const Tensor& in) {
+  const auto masked = [mask = kernels::DropoutMask{p, stream, taken}](const Tensor& in) {
     Tensor out = Tensor::like(in);
     dispatch(in, [&]<class T>(auto tag, T) {
       kernels::dropout(tag, mask, in.data<T>(), out.data<T>(), in.size());
@@ -35,7 +35,7 @@ Dropout::Dropout(double p) : p_(p) {
 
 Tensor Dropout::forward(const Tensor& x, Pass& pass) {
   if (pass.mode == Mode::eval || p_ == 0.0) return x;
-  return dropout(x, p_, dropout_stream("dropout", pass));
+  return dropout(x, p_, dropout_stream("dropout", pass), pass.taken);
 }
 
 }  // namespace drape

@@ -7,7 +7,8 @@ namespace drape {
 
 /// Drops elements with probability p, 0 <= p < 1, and divides the others by 1 - p;
 /// kernels/dropout.h. x itself if p = 0.
-Tensor dropout(const Tensor& x, double p, RandomStream stream);
+Tensor dropout(const Tensor& x, double p, RandomStream stream,
+               const std::uint64_t* taken = nullptr);
 
 /// Dropout in train mode, with the next stream of pass.random; the identity in eval mode.
 class Dropout : public Module {

@@ -20,8 +20,13 @@ enum class Mode { train, eval };
 struct Pass {
   Mode mode = Mode::eval;
   Generator* random = nullptr;  // one stream per use; needed by dropout in train mode
+  /// Streams that earlier passes took, in the memory of the device that computes: counted onto
+  /// those of `random`. Null: none.
+  const std::uint64_t* taken = nullptr;
 
-  static Pass train(Generator& random) { return {Mode::train, &random}; }
+  static Pass train(Generator& random, const std::uint64_t* taken = nullptr) {
+    return {Mode::train, &random, taken};
+  }
   static Pass eval() { return {}; }
 
   /// A parameter as this pass uses it: with gradients in train mode, without in eval mode.

@@ -8,7 +8,8 @@ namespace drape {
 Adam::Adam(std::vector<Tensor> parameters, const AdamOptions& options)
     : Optimizer(std::move(parameters)),
       options_(options),
-      steps_(Tensor::zeros({static_cast<std::int64_t>(parameters_.size())}, DType::f64)),
+      steps_(Tensor::zeros({static_cast<std::int64_t>(parameters_.size())}, DType::f64,
+                           parameters_.front().device())),
       m_(zeros_like_parameters()),
       v_(zeros_like_parameters()) {
   for (const double beta : {options.beta1, options.beta2}) {
@@ -20,21 +21,17 @@ Adam::Adam(std::vector<Tensor> parameters, const AdamOptions& options)
               "adam: expected weight_decay >= 0, got {}", options.weight_decay);
 }
 
-void Adam::step(double learning_rate) {
-  DRAPE_CHECK(learning_rate >= 0.0 && std::isfinite(learning_rate),
-              "adam: expected a learning rate >= 0, got {}", learning_rate);
+void Adam::take(const kernels::OptimizerStep& step) {
   double* steps = steps_.data<double>();
   dispatch(parameters_.front(), [&]<std::floating_point T>(auto tag, T) {
     kernels::RecycledVector<kernels::AdamTensor<T>> tensors;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       const Tensor& g = parameters_[i].grad();
       if (g.empty()) continue;
-      steps[i] += 1.0;
       tensors.push_back({parameters_[i].data<T>(), g.data<T>(), m_[i].data<T>(), v_[i].data<T>(),
-                         g.size(), steps[i]});
+                         g.size(), steps + i});
     }
-    kernels::adam_step(tag, std::span<const kernels::AdamTensor<T>>(tensors), options_,
-                       learning_rate);
+    kernels::adam_step(tag, std::span<const kernels::AdamTensor<T>>(tensors), options_, step);
   });
 }
 

@@ -13,13 +13,13 @@ class Adam : public Optimizer {
   /// Error: a beta outside [0, 1), epsilon not above 0, negative decay.
   explicit Adam(std::vector<Tensor> parameters, const AdamOptions& options = {});
 
-  void step(double learning_rate) override;
+  void take(const kernels::OptimizerStep& step) override;
   /// "steps", f64 [parameters], then "m.i" and "v.i" for parameter i.
   void visit(const Visitor& visit) override;
 
  private:
   AdamOptions options_;
-  Tensor steps_;  // on the host
+  Tensor steps_;
   std::vector<Tensor> m_, v_;
 };
 

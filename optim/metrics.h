@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "data/batches.h"
+#include "layers/losses.h"
 #include "layers/module.h"
 
 namespace drape {
@@ -22,13 +23,13 @@ struct Examples {
 
 /// What training minimizes; layers/losses.h has the formulas.
 enum class Loss { softmax_cross_entropy, binary_cross_entropy };
-Tensor loss_of(Loss loss, const Tensor& logits, const Tensor& targets);
+Tensor loss_of(Loss loss, const Tensor& logits, const Tensor& targets, const Scores& scores = {});
 
 /// The elements of the images that this model computes with: the type of its parameters.
 DType compute_type(Module& model);
 
 struct Evaluation {
-  double loss = 0.0;      // mean over the examples
+  double loss = 0.0;  // mean over the examples, or that of the first batch where it is not finite
   double accuracy = 0.0;  // fraction of right predictions
   /// The class with the largest logit, the first among equals, in the order of the indices; -1
   /// where a logit is NaN.

@@ -34,6 +34,7 @@ class Observer {
  public:
   virtual ~Observer() = default;
   virtual void on_begin(const TrainingPlan& /*plan*/) {}
+  /// After every step on the CPU, after some on CUDA, and after an epoch's last.
   virtual void on_step(const EpochProgress& /*progress*/) {}
   /// `history` ends with the epoch; while it is the best one, its weights are in the model.
   virtual void on_epoch_end(const History& /*history*/, Standing /*standing*/) {}

@@ -1,5 +1,6 @@
 #include "optim/optimizer.h"
 
+#include <cmath>
 #include <utility>
 
 namespace drape {
@@ -16,6 +17,12 @@ Optimizer::Optimizer(std::vector<Tensor> parameters) : parameters_(std::move(par
                 name(first.dtype()), name(first.device()), name(parameter.dtype()),
                 name(parameter.device()), i);
   }
+}
+
+void Optimizer::step(double learning_rate) {
+  DRAPE_CHECK(learning_rate >= 0.0 && std::isfinite(learning_rate),
+              "optimizer: expected a learning rate >= 0, got {}", learning_rate);
+  take({.rate = learning_rate});
 }
 
 void Optimizer::clear_grads() {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/tensor.h"
+#include "kernels/progress.h"
 
 namespace drape {
 
@@ -18,8 +19,10 @@ class Optimizer {
   virtual ~Optimizer() = default;
 
   /// One step along the gradients in grad(). A parameter without one is left as it is, as in
-  /// PyTorch.
-  virtual void step(double learning_rate) = 0;
+  /// PyTorch. Error unless the learning rate is finite and not negative.
+  void step(double learning_rate);
+  /// The same as the last part of a step of a run; kernels/progress.h.
+  virtual void take(const kernels::OptimizerStep& step) = 0;
 
   /// Calls visit for every tensor of the state, in a fixed order: what a checkpoint stores besides
   /// the parameters.

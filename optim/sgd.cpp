@@ -16,9 +16,7 @@ Sgd::Sgd(std::vector<Tensor> parameters, const SgdOptions& options)
   if (options.momentum > 0.0) m_ = zeros_like_parameters();
 }
 
-void Sgd::step(double learning_rate) {
-  DRAPE_CHECK(learning_rate >= 0.0 && std::isfinite(learning_rate),
-              "sgd: expected a learning rate >= 0, got {}", learning_rate);
+void Sgd::take(const kernels::OptimizerStep& step) {
   dispatch(parameters_.front(), [&]<std::floating_point T>(auto tag, T) {
     kernels::RecycledVector<kernels::SgdTensor<T>> tensors;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
@@ -27,8 +25,7 @@ void Sgd::step(double learning_rate) {
       T* m = m_.empty() ? nullptr : m_[i].data<T>();
       tensors.push_back({parameters_[i].data<T>(), g.data<T>(), m, g.size()});
     }
-    kernels::sgd_step(tag, std::span<const kernels::SgdTensor<T>>(tensors), options_,
-                      learning_rate);
+    kernels::sgd_step(tag, std::span<const kernels::SgdTensor<T>>(tensors), options_, step);
   });
 }
 

@@ -12,7 +12,7 @@ class Sgd : public Optimizer {
   /// Error: momentum outside [0, 1), nesterov without momentum, negative decay.
   explicit Sgd(std::vector<Tensor> parameters, const SgdOptions& options = {});
 
-  void step(double learning_rate) override;
+  void take(const kernels::OptimizerStep& step) override;
   /// "m.i" for parameter i; nothing without momentum.
   void visit(const Visitor& visit) override;
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 
+#include "core/placed.h"
 #include "data/mixup.h"
 #include "layers/losses.h"
 #include "optim/adam.h"
@@ -95,8 +96,10 @@ class Training {
   std::optional<StopReason> validate(EpochRecord& record);
   std::optional<StopReason> finish_epoch(const EpochRecord& record, BestWeights& best);
 
-  // One step: its loss. The weights are as they were if that is not finite.
-  double step(std::span<const std::int32_t> indices, std::int64_t& correct);
+  // Draws the next epoch's order, mixes and learning rates, and puts them where steps find them.
+  void plan_epoch();
+  // Asks the device for one step, on a batch of the size that batch i has, and does not wait.
+  void step(std::int64_t i);
   std::optional<StopReason> diverged(double loss, const std::string& where);
 
   Module& model_;
@@ -110,9 +113,13 @@ class Training {
   const DType dtype_;
   const std::unique_ptr<Optimizer> optimizer_;
   EarlyStopping stopping_;
-  Generator shuffle_, dropout_, mixing_;
+  Generator shuffle_, mixing_;
   Schedule schedule_;
-  std::int64_t steps_ = 0;  // taken so far
+  std::int64_t steps_ = 0;  // planned so far
+  // On the device: what changes from step to step.
+  Placed<kernels::Progress> progress_;
+  std::optional<BatchPlan> batches_;
+  Tensor rates_;  // f64, of the epoch's steps
   std::int64_t images_ = 0;
   double training_seconds_ = 0.0;
   TrainResult result_;
@@ -133,8 +140,8 @@ Training::Training(Module& model, const Examples& training, const Examples& vali
       optimizer_(make_optimizer(model, options)),
       stopping_(options.early_stopping),
       shuffle_(options.seed, Purpose::shuffle),
-      dropout_(options.seed, Purpose::dropout),
-      mixing_(options.seed, Purpose::mixup) {
+      mixing_(options.seed, Purpose::mixup),
+      progress_(training.images.device()) {
   DRAPE_CHECK(options.epochs >= 1, "train: expected epochs >= 1, got {}", options.epochs);
   DRAPE_CHECK(options.batch >= 1, "train: expected batch >= 1, got {}", options.batch);
   DRAPE_CHECK(std::isfinite(options.learning_rate) && options.learning_rate > 0.0,
@@ -146,6 +153,7 @@ Training::Training(Module& model, const Examples& training, const Examples& vali
                .base = options.learning_rate,
                .epochs = options.epochs,
                .steps_per_epoch = Batches(training.indices, options.batch).size()};
+  rates_ = Tensor::zeros({schedule_.steps_per_epoch}, DType::f64, training.images.device());
 }
 
 TrainResult Training::run() {
@@ -173,40 +181,58 @@ TrainResult Training::run() {
 
 std::optional<StopReason> Training::train_epoch(EpochRecord& record) {
   const Stopwatch watch;
-  const Batches batches(training_.indices, options_.batch, &shuffle_);
-  double loss_sum = 0.0;
-  std::int64_t correct = 0, images = 0;
-  for (std::int64_t i = 0; i < batches.size(); ++i) {
+  plan_epoch();
+  double looked = 0.0;  // when progress was last looked at: a device has to be waited for
+  for (std::int64_t i = 0; i < rates_.size(); ++i) {
     if (interrupted_.load(std::memory_order_relaxed)) return StopReason::interrupted;
-    const auto rows = static_cast<std::int64_t>(batches[i].size());
-    const double loss = step(batches[i], correct);
-    if (const auto reason = diverged(loss, fmt::format("step {}", i + 1))) return reason;
-    loss_sum += loss * static_cast<double>(rows);
-    images += rows;
-    record.train_loss = loss_sum / static_cast<double>(images);
-    record.train_accuracy = static_cast<double>(correct) / static_cast<double>(images);
+    step(i);
+    const bool last = i + 1 == rates_.size(), free = rates_.device() == Device::cpu;
+    if (!free && !last && watch.seconds() - looked < options_.look_every) continue;
+    looked = watch.seconds();
+    const kernels::Progress so_far = progress_.read();
+    if (so_far.failed_step > 0)
+      return diverged(so_far.failed_loss, fmt::format("step {}", so_far.failed_step));
+    const auto images = static_cast<double>(so_far.images);
+    record.train_loss = so_far.loss_sum / images;
+    record.train_accuracy = static_cast<double>(so_far.correct) / images;
     observer_.on_step(
-        {record.epoch, images, record.train_loss, record.train_accuracy, watch.seconds()});
+        {record.epoch, so_far.images, record.train_loss, record.train_accuracy, watch.seconds()});
   }
-  images_ += images;
+  images_ += training_.size();
   training_seconds_ += watch.seconds();
   return std::nullopt;
 }
 
-double Training::step(std::span<const std::int32_t> indices, std::int64_t& correct) {
-  const auto rows = static_cast<std::int64_t>(indices.size());
-  const Batch batch = gather_batch(training_.images, training_.labels, indices, training_.classes,
-                                   mixup_.draw(mixing_, rows), dtype_);
-  Pass pass = Pass::train(dropout_);
+void Training::plan_epoch() {
+  const Batches batches(training_.indices, options_.batch, &shuffle_);
+  std::vector<Mix> mixes;
+  std::vector<double> rates;
+  for (std::int64_t i = 0; i < batches.size(); ++i) {
+    if (mixup_.on())
+      mixes.push_back(mixup_.draw(mixing_, static_cast<std::int64_t>(batches[i].size())));
+    rates.push_back(schedule_.at(steps_++));
+  }
+  if (batches_) {
+    batches_->replace(batches, mixes);
+  } else {
+    batches_.emplace(training_.images, training_.labels, training_.classes, batches, mixes);
+  }
+  rates_.assign(Tensor::from<double>(rates_.shape(), rates, rates_.device()));
+  progress_.write({.streams = progress_.read().streams});
+}
+
+void Training::step(std::int64_t i) {
+  kernels::Progress* const progress = progress_.address();
+  Generator random(options_.seed, Purpose::dropout);  // the device counts on from step to step
+  const std::uint64_t first_stream = random.state().id;
+  const Batch batch = batches_->gather(i, dtype_, progress);
+  Pass pass = Pass::train(random, &progress->streams);
   const Tensor logits = model_.forward(batch.x, pass);
-  const Tensor loss = loss_of(loss_, logits, batch.targets);
-  const double value = loss.item();
-  if (!std::isfinite(value)) return value;
-  correct += count_correct(logits, batch.labels);
-  backward(loss);
-  optimizer_->step(schedule_.at(steps_++));
+  backward(loss_of(loss_, logits, batch.targets, {.labels = batch.labels, .progress = progress}));
+  optimizer_->take({.progress = progress,
+                    .rates = rates_.data<double>(),
+                    .streams = random.state().id - first_stream});
   optimizer_->clear_grads();
-  return value;
 }
 
 std::optional<StopReason> Training::validate(EpochRecord& record) {

@@ -27,6 +27,9 @@ struct TrainerOptions {
   double mixup_alpha = 0.0;  // 0: off, the loss is softmax cross-entropy; else binary cross-entropy
   EarlyStoppingOptions early_stopping{};
   std::uint64_t seed = 0;  // of shuffling, dropout and MixUp
+  /// CUDA: seconds between looks at how far the device has come, which the observer is told of; on
+  /// the CPU it is told of every step.
+  double look_every = 0.1;
 };
 
 /// Why a run ended. diverged: a loss was not finite.

@@ -5,21 +5,23 @@
 #include <limits>
 #include <vector>
 
+#include "core/placed.h"
 #include "tests/catch.h"
 #include "tests/compare.h"
+#include "tests/devices.h"
 #include "tests/goldens.h"
 #include "tests/gradient_check.h"
 
 namespace drape::tests {
 namespace {
 
-using LossFunction = Tensor (*)(const Tensor&, const Tensor&);
+using LossFunction = Tensor (*)(const Tensor&, const Tensor&, const Scores&);
 
 // The loss and its gradient times `factor`.
 Differentiated differentiate_loss(LossFunction loss, const Tensor& logits, const Tensor& targets,
                                   double factor = 1.0) {
   const std::vector<Tensor> inputs{logits};
-  return differentiate([&](std::span<const Tensor> in) { return loss(in[0], targets); }, inputs,
+  return differentiate([&](std::span<const Tensor> in) { return loss(in[0], targets, {}); }, inputs,
                        Tensor::full({}, factor, logits.dtype()));
 }
 
@@ -39,7 +41,7 @@ TEST_CASE("losses equal PyTorch's", "[losses]") {
     CHECK(difference(differentiate_loss(loss, logits, targets, -2.5).grads[0],
                      golden_tensor(golden.at("dlogits"))) ==
           Approx(3.5 * largest(golden_tensor(golden.at("dlogits")))));
-    const Tensor rounded = loss(logits.to(DType::f32), targets.to(DType::f32));
+    const Tensor rounded = loss(logits.to(DType::f32), targets.to(DType::f32), {});
     CHECK(rounded.item() == Approx(golden.at("loss").get<double>()).epsilon(1e-6));
   }
 }
@@ -68,7 +70,7 @@ TEST_CASE("losses have the right gradient for targets that do not add up to one"
   const std::vector<Tensor> logits{noise({2, 3}, {1, 2})};
   const Tensor targets = noise({2, 3}, {1, 3});
   for (const LossFunction loss : {softmax_cross_entropy, bce_with_logits}) {
-    const Function f = [&](std::span<const Tensor> in) { return loss(in[0], targets); };
+    const Function f = [&](std::span<const Tensor> in) { return loss(in[0], targets, {}); };
     CHECK(jacobian_error(f, logits) == "");
   }
 }
@@ -90,9 +92,9 @@ TEST_CASE("a loss of many rows is the mean of theirs", "[losses]") {
         const auto begin = of.begin() + static_cast<std::ptrdiff_t>(5 * n);
         return Tensor::from({1, 5}, std::vector<double>(begin, begin + 5));
       };
-      sum += loss(row(z), row(t)).item();
+      sum += loss(row(z), row(t), {}).item();
     }
-    CHECK(loss(logits, targets).item() == Approx(sum / 3001.0).epsilon(1e-12));
+    CHECK(loss(logits, targets, {}).item() == Approx(sum / 3001.0).epsilon(1e-12));
   }
 }
 
@@ -109,26 +111,68 @@ TEST_CASE("losses name what does not fit", "[losses]") {
   CHECK_THROWS_AS(softmax_cross_entropy(Tensor::zeros({3}), Tensor::zeros({3})), Error);
 }
 
-TEST_CASE("count_correct counts the first largest logit and never a NaN", "[losses]") {
-  const auto correct = [](const std::vector<float>& logits, std::uint8_t label) {
-    return count_correct(Tensor::from({1, 3}, logits),
-                         Tensor::from({1}, std::vector<std::uint8_t>{label}));
-  };
-  CHECK(correct({1, 3, 2}, 1) == 1);
-  CHECK(correct({1, 3, 2}, 2) == 0);
-  CHECK(correct({2, 2, 2}, 0) == 1);
-  CHECK(correct({2, 2, 2}, 1) == 0);
-  CHECK(correct({1, 2, 2}, 1) == 1);
-  CHECK(correct({1, 2, 2}, 2) == 0);
-  CHECK(correct({1, 3, NAN}, 1) == 0);
-  CHECK(correct({1, 3, NAN}, 2) == 0);
+TEST_CASE("a backward pass that begins at a loss takes its gradient as it is", "[losses]") {
+  Tensor logits = noise({3, 4}, {1, 2}), same = logits.clone();
+  const Tensor targets = noise({3, 4}, {1, 3});
+  logits.track(), same.track();
+  backward(softmax_cross_entropy(logits, targets));
+  backward(softmax_cross_entropy(same, targets), Tensor::full({}, 1.0, DType::f64));
+  CHECK(same_bits(logits.grad(), same.grad()));
+  CHECK(largest(logits.grad()) > 0.0);
+}
+
+TEST_CASE("a prediction is the first largest logit, and none where one is NaN", "[losses]") {
+  for (const Device device : devices()) {
+    const auto predicted = [&](const std::vector<float>& logits) {
+      Tensor of_rows = Tensor::from({3}, std::vector<std::int32_t>{77, 77, 77}).to(device);
+      softmax_cross_entropy(Tensor::from({1, 3}, logits).to(device),
+                            Tensor::zeros({1, 3}, DType::f32, device),
+                            {.predictions = of_rows, .first = 1});
+      const std::vector<std::int32_t> all = of_rows.to_vector<std::int32_t>();
+      CHECK((all[0] == 77 && all[2] == 77));
+      return all[1];
+    };
+    CHECK(predicted({1, 3, 2}) == 1);
+    CHECK(predicted({2, 2, 2}) == 0);
+    CHECK(predicted({1, 2, 2}) == 1);
+    CHECK(predicted({1, 3, NAN}) == -1);
+    CHECK(predicted({NAN, 3, 1}) == -1);
+  }
+}
+
+TEST_CASE("a loss adds itself and the right predictions to the progress of a run", "[losses]") {
   const std::vector<float> logits{1, 2, 3, 4, 6, 5};
-  CHECK(count_correct(Tensor::from({2, 3}, logits),
-                      Tensor::from({2}, std::vector<std::uint8_t>{3, 1})) == 1);  // 3 is no class
-  CHECK(count_correct(Tensor::from({2, 3}, logits),
-                      Tensor::from({2}, std::vector<std::uint8_t>{2, 1})) == 2);
-  CHECK_THROWS_WITH(count_correct(Tensor::zeros({2, 3}), Tensor::zeros({3}, DType::u8)),
-                    "count_correct: expected logits [N,K] and labels [N], got [2,3] and [3]");
+  for (const Device device : devices()) {
+    Placed<kernels::Progress> progress(device, {.step = 4});
+    const auto step = [&](const std::vector<float>& z, const std::vector<std::uint8_t>& labels) {
+      return softmax_cross_entropy(
+                 Tensor::from({2, 3}, z).to(device), Tensor::full({2, 3}, 1.0 / 3.0).to(device),
+                 {.labels = Tensor::from({2}, labels).to(device), .progress = progress.address()})
+          .item();
+    };
+    double sum = 2.0 * step(logits, {3, 1});  // 3 is no class
+    sum += 2.0 * step(logits, {2, 1});
+    CHECK(progress.read().loss_sum == sum);
+    CHECK(progress.read().images == 4);
+    CHECK(progress.read().correct == 3);
+    CHECK(progress.read().failed_step == 0);
+    step({1, 2, INFINITY, 4, 6, 5}, {1, 1});
+    step(logits, {2, 1});
+    CHECK(progress.read().failed_step == 5);
+    CHECK(std::isnan(progress.read().failed_loss));
+    CHECK(progress.read().images == 4);
+    CHECK(progress.read().loss_sum == sum);
+  }
+}
+
+TEST_CASE("losses refuse labels and predictions that do not fit", "[losses]") {
+  const Tensor logits = Tensor::zeros({2, 3});
+  CHECK_THROWS_WITH(
+      softmax_cross_entropy(logits, logits, {.labels = Tensor::zeros({3}, DType::u8)}),
+      "softmax_cross_entropy: expected labels [2], got [3]");
+  CHECK_THROWS_WITH(
+      bce_with_logits(logits, logits, {.predictions = Tensor::zeros({3}, DType::i32), .first = 2}),
+      "bce_with_logits: expected room for 2 predictions from 2 on, got [3]");
 }
 
 }  // namespace drape::tests

@@ -1,6 +1,7 @@
 // Whole training runs on CUDA beside the CPU: the batches, every optimiser, and the trainer.
 #include <cmath>
 
+#include "core/placed.h"
 #include "data/batches.h"
 #include "data/synthetic.h"
 #include "layers/batch_norm.h"
@@ -114,10 +115,13 @@ TEST_CASE("a model in bf16 does what it does in f64, and keeps its statistics in
   const Tensor y = exact.forward(a.x, pass), z = rounded.forward(b.x, pass);
   // Weights and five layers' results are rounded: seen is 1.2 times 2^-8.
   CHECK(difference(y, z) <= 0x4p-8 * largest(y));
-  CHECK(count_correct(z, b.labels) ==
-        count_correct(z.detach().to(Device::cpu).to(DType::f32), a.labels));
+  Placed<kernels::Progress> here(Device::cpu), there(Device::cuda);
   const double loss = softmax_cross_entropy(y, a.targets).item();
-  CHECK(softmax_cross_entropy(z, b.targets).item() == Approx(loss).epsilon(1e-3));
+  softmax_cross_entropy(z.detach().to(Device::cpu).to(DType::f32), a.targets.to(DType::f32),
+                        {.labels = a.labels, .progress = here.address()});
+  CHECK(softmax_cross_entropy(z, b.targets, {.labels = b.labels, .progress = there.address()})
+            .item() == Approx(loss).epsilon(1e-3));
+  CHECK(there.read().correct == here.read().correct);
   CHECK(evaluate(rounded, cuda, Loss::softmax_cross_entropy).loss ==
         Approx(evaluate(exact, cpu, Loss::softmax_cross_entropy).loss).epsilon(1e-3));
 }
