@@ -26,7 +26,7 @@ struct Options {
   std::int64_t batch = 64;
   int threads = 0, steps = 40, repeats = 5;
   Device device = Device::cpu;
-  bool json = false, layers = false;
+  bool json = false, layers = false, kernels = false;
 };
 
 // Images per second of every epoch but the first, which warms up.
@@ -111,6 +111,24 @@ void print_layers(const Options& options, const System& system, const DataSet& d
   }
 }
 
+// What the device is asked for in a step.
+void print_kernels(const Options& options, const System& system, const DataSet& data) {
+  class Printer : public Observer {
+   public:
+    void on_recorded(const kernels::GraphContent& step) override {
+      std::printf(", %lld kernels a step:\n", static_cast<long long>(step.kernels));
+      for (const std::string& name : step.names) std::printf("  %s\n", name.c_str());
+      done = true;
+    }
+    void on_warning(const std::string& line) override { throw Error(line); }
+    std::atomic<bool> done = false;
+  } printer;
+  Sequential model = initialized(system, options.device);
+  std::printf("%s", system.name.data());
+  train(model, examples(data.train, options.device), examples(data.test, options.device),
+        {.batch = options.batch, .mixup_alpha = system.mixup_alpha}, printer, printer.done);
+}
+
 void run(const Options& options, const System& system, const DataSet& data) {
   Sequential model = initialized(system, options.device);
   Pace pace;
@@ -162,9 +180,11 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   bool cuda = false;
-  app.add_flag("--cuda", cuda, "on the device, with TF32");
+  CLI::Option* const on_cuda = app.add_flag("--cuda", cuda, "on the device, with TF32");
   app.add_flag("--json", options.json, "one line of JSON a system");
   app.add_flag("--layers", options.layers, "where the time of a step goes, layer by layer");
+  app.add_flag("--kernels", options.kernels, "with --cuda: what the device is asked for in a step")
+      ->needs(on_cuda);
   CLI11_PARSE(app, argc, argv);
   try {
     if (cuda) {
@@ -175,7 +195,8 @@ int main(int argc, char** argv) {
     options.threads = kernels::thread_count();
     const DataSet data = synthetic_garments(0, options.batch * options.steps, 10);
     for (const std::string& name : options.systems.empty() ? names : options.systems) {
-      (options.layers ? print_layers : run)(options, find_system(name), data);
+      const auto task = options.kernels ? print_kernels : options.layers ? print_layers : run;
+      task(options, find_system(name), data);
     }
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench_training: %s\n", error.what());

@@ -98,6 +98,7 @@ struct Convolution {
 // The three products of a convolution, out = a * b: which array is which, and cuDNN's functions
 // that propose algorithms and run one.
 struct Forward {
+  static constexpr const char* kName = "conv2d_forward";
   using Performance = cudnnConvolutionFwdAlgoPerf_t;
   static constexpr auto a = &Convolution::x;
   static constexpr auto b = &Convolution::w;
@@ -109,6 +110,7 @@ struct Forward {
 };
 
 struct BackwardData {
+  static constexpr const char* kName = "conv2d_backward_data";
   using Performance = cudnnConvolutionBwdDataAlgoPerf_t;
   static constexpr auto a = &Convolution::w;
   static constexpr auto b = &Convolution::y;
@@ -123,6 +125,7 @@ struct BackwardData {
 };
 
 struct BackwardFilter {
+  static constexpr const char* kName = "conv2d_backward_filter";
   using Performance = cudnnConvolutionBwdFilterAlgoPerf_t;
   static constexpr auto a = &Convolution::x;
   static constexpr auto b = &Convolution::y;
@@ -194,6 +197,7 @@ bool by_cudnn(Cuda cuda, const Conv2dGeometry& g, const T* a, const T* b, T* out
   if (!choice) return false;
   const DeviceBuffer<char> workspace(cuda, static_cast<std::int64_t>(choice->memory));
   const float one = 1.0f, zero = 0.0f;
+  note_work(Product::kName);
   Product::run(handle, &one, d.*Product::a, a, d.*Product::b, b, d.convolution, choice->algo,
                workspace.data(), choice->memory, &zero, d.*Product::out, out);
   return true;

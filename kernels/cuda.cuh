@@ -11,6 +11,7 @@
 
 #include "kernels/backend.h"
 #include "kernels/bfloat16.h"
+#include "kernels/graph.h"
 #include "kernels/memory.h"
 
 #if defined(__CUDACC__)
@@ -81,6 +82,7 @@ struct LaunchSize {
 template <class... Parameters, class... Arguments>
 void launch(Cuda cuda, const char* name, const LaunchSize& size, void (*kernel)(Parameters...),
             Arguments&&... arguments) {
+  note_work(name);
 #if defined(__CUDACC__)
   constexpr std::size_t kWithoutAsking = 48 << 10;
   if (size.shared_bytes > kWithoutAsking) {
@@ -95,7 +97,7 @@ void launch(Cuda cuda, const char* name, const LaunchSize& size, void (*kernel)(
   config.stream = cuda.stream;
   check_cuda(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...), name);
 #else
-  static_cast<void>(cuda), static_cast<void>(name);
+  static_cast<void>(cuda);
   emulator::note_launch(reinterpret_cast<const void*>(kernel));
   struct Call {
     void (*kernel)(Parameters...);
@@ -105,7 +107,9 @@ void launch(Cuda cuda, const char* name, const LaunchSize& size, void (*kernel)(
     const auto& c = *static_cast<const Call*>(packed);
     std::apply(c.kernel, c.arguments);
   };
-  emulator::launch(size.grid, size.block, size.shared_bytes, invoke, &call);
+  emulator::submit(emulator::Work::kernel, [size, call, invoke] {
+    emulator::launch(size.grid, size.block, size.shared_bytes, invoke, &call);
+  });
 #endif
 }
 

@@ -158,6 +158,7 @@ void gemm(Cuda cuda, std::int64_t M, std::int64_t N, std::int64_t K, MatrixView<
   if (!proposal) check(CUBLAS_STATUS_NOT_SUPPORTED, "cublasLtMatmulAlgoGetHeuristic");
   const DeviceBuffer<char> workspace(cuda, static_cast<std::int64_t>(proposal->workspaceSize));
   const Accumulator<T> alpha(1), beta(0);
+  note_work("gemm");
   DRAPE_CUBLAS(cublasLtMatmul, handle(), product, &alpha, b.data, first, a.data, second, &beta, c,
                result, c, result, &proposal->algo, workspace.data(), proposal->workspaceSize,
                cuda.stream);

@@ -5,9 +5,12 @@
 
 #include "kernels/blocks.h"
 #include "kernels/cuda.cuh"
+#include "kernels/graph_memory.cuh"
 
 namespace drape::kernels {
 namespace {
+
+constexpr std::size_t kBounds = 256;
 
 void* take(std::size_t bytes) {
   void* block = nullptr;
@@ -20,21 +23,44 @@ void* take(std::size_t bytes) {
 // that whoever gets it next comes after whoever had it.
 Blocks& blocks() {
   static Blocks& instance = *new Blocks(
-      {.bounds = 256,
+      {.bounds = kBounds,
        .place = " on the device",
        .take = take,
        .give_back = [](void* block, std::size_t) { cudaFree(block); }});  // once all work is done
   return instance;
 }
 
+// What this thread takes blocks from.
+thread_local Blocks* in_use = nullptr;
+
+Blocks& current() {
+  return in_use == nullptr ? blocks() : *in_use;
+}
+
 }  // namespace
 
+GraphMemory::GraphMemory()
+    : blocks_(
+          {.bounds = kBounds,
+           .place = " on the device",
+           .take = [](std::size_t bytes) { return blocks().take(bytes); },
+           .give_back = [](void* block, std::size_t bytes) { blocks().give_back(block, bytes); }},
+          AfterUse::keep) {}
+
+GraphMemory::InUse::InUse(GraphMemory& memory) {
+  in_use = &memory.blocks_;
+}
+
+GraphMemory::InUse::~InUse() {
+  in_use = nullptr;
+}
+
 void* allocate(Cuda, std::size_t bytes) {
-  return blocks().take(bytes);
+  return current().take(bytes);
 }
 
 void release(Cuda, void* block, std::size_t bytes) noexcept {
-  blocks().give_back(block, bytes);
+  current().give_back(block, bytes);
 }
 
 void trim(Cuda) {
@@ -42,10 +68,12 @@ void trim(Cuda) {
 }
 
 void fill_zero(Cuda cuda, void* block, std::size_t bytes) {
+  note_work("fill_zero");
   check_cuda(cudaMemsetAsync(block, 0, bytes, cuda.stream), "cudaMemsetAsync");
 }
 
 void copy(Cuda cuda, void* to, const void* from, std::size_t bytes) {
+  note_work("copy");
   check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, cuda.stream),
              "cudaMemcpyAsync");
 }

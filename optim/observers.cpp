@@ -39,6 +39,12 @@ void ProgressReport::on_step(const EpochProgress& progress) {
   std::fflush(out_);
 }
 
+void ProgressReport::on_warning(const std::string& line) {
+  wipe();
+  print(out_, "{}\n", line);
+  std::fflush(out_);
+}
+
 void ProgressReport::on_epoch_end(const History& history, Standing standing) {
   wipe();
   const EpochRecord& last = history.back();

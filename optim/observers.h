@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/graph.h"
 #include "optim/history.h"
 
 namespace drape {
@@ -36,6 +37,10 @@ class Observer {
   virtual void on_begin(const TrainingPlan& /*plan*/) {}
   /// After every step on the CPU, after some on CUDA, and after an epoch's last.
   virtual void on_step(const EpochProgress& /*progress*/) {}
+  /// CUDA: what every step does from here on, but an epoch's last.
+  virtual void on_recorded(const kernels::GraphContent& /*step*/) {}
+  /// Something that goes on and is not as it should be, in one line.
+  virtual void on_warning(const std::string& /*line*/) {}
   /// `history` ends with the epoch; while it is the best one, its weights are in the model.
   virtual void on_epoch_end(const History& /*history*/, Standing /*standing*/) {}
 };
@@ -50,6 +55,12 @@ class Observers : public Observer {
   }
   void on_step(const EpochProgress& progress) override {
     for (Observer* one : all_) one->on_step(progress);
+  }
+  void on_recorded(const kernels::GraphContent& step) override {
+    for (Observer* one : all_) one->on_recorded(step);
+  }
+  void on_warning(const std::string& line) override {
+    for (Observer* one : all_) one->on_warning(line);
   }
   void on_epoch_end(const History& history, Standing standing) override {
     for (Observer* one : all_) one->on_epoch_end(history, standing);
@@ -72,6 +83,7 @@ class ProgressReport : public Observer {
 
   void on_begin(const TrainingPlan& plan) override { plan_ = plan; }
   void on_step(const EpochProgress& progress) override;
+  void on_warning(const std::string& line) override;
   void on_epoch_end(const History& history, Standing standing) override;
 
  private:

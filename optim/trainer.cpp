@@ -9,6 +9,7 @@
 
 #include "core/placed.h"
 #include "data/mixup.h"
+#include "kernels/graph.h"
 #include "layers/losses.h"
 #include "optim/adam.h"
 #include "optim/sgd.h"
@@ -100,6 +101,8 @@ class Training {
   void plan_epoch();
   // Asks the device for one step, on a batch of the size that batch i has, and does not wait.
   void step(std::int64_t i);
+  // The same for each of its kernels by itself.
+  void launch_step(std::int64_t i);
   std::optional<StopReason> diverged(double loss, const std::string& where);
 
   Module& model_;
@@ -119,7 +122,9 @@ class Training {
   // On the device: what changes from step to step.
   Placed<kernels::Progress> progress_;
   std::optional<BatchPlan> batches_;
-  Tensor rates_;  // f64, of the epoch's steps
+  Tensor rates_;                        // f64, of the epoch's steps
+  kernels::Repeated step_, last_step_;  // the last batch may be smaller
+  bool warned_ = false;
   std::int64_t images_ = 0;
   double training_seconds_ = 0.0;
   TrainResult result_;
@@ -222,6 +227,19 @@ void Training::plan_epoch() {
 }
 
 void Training::step(std::int64_t i) {
+  if (options_.launching == Launching::each) return launch_step(i);
+  const bool last = i + 1 == rates_.size(), recorded = step_.content().has_value();
+  kernels::Repeated& repeated = last ? last_step_ : step_;
+  on(rates_.device(), [&](auto tag) { repeated.run(tag, [&] { launch_step(i); }); });
+  if (!recorded && step_.content()) observer_.on_recorded(*step_.content());
+  if (repeated.problem().empty() || warned_) return;
+  warned_ = true;
+  observer_.on_warning("train: steps are not recorded, kernels are launched one by one: " +
+                       repeated.problem());
+}
+
+void Training::launch_step(std::int64_t i) {
+  optimizer_->clear_grads();  // of a step that could not be recorded
   kernels::Progress* const progress = progress_.address();
   Generator random(options_.seed, Purpose::dropout);  // the device counts on from step to step
   const std::uint64_t first_stream = random.state().id;

@@ -16,6 +16,9 @@ namespace drape {
 
 enum class OptimizerKind { adam, adamw, sgd };
 
+/// How CUDA is asked for the kernels of a step: recorded, for all at once, or for each by itself.
+enum class Launching { recorded, each };
+
 struct TrainerOptions {
   int epochs = 30;  // at most
   std::int64_t batch = 64;
@@ -30,6 +33,7 @@ struct TrainerOptions {
   /// CUDA: seconds between looks at how far the device has come, which the observer is told of; on
   /// the CPU it is told of every step.
   double look_every = 0.1;
+  Launching launching = Launching::recorded;
 };
 
 /// Why a run ended. diverged: a loss was not finite.

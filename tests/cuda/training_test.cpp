@@ -1,5 +1,9 @@
 // Whole training runs on CUDA beside the CPU: the batches, every optimiser, and the trainer.
+#include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <string>
+#include <vector>
 
 #include "core/placed.h"
 #include "data/batches.h"
@@ -12,6 +16,7 @@
 #include "layers/linear.h"
 #include "layers/losses.h"
 #include "layers/max_pool2d.h"
+#include "models/build.h"
 #include "optim/metrics.h"
 #include "optim/trainer.h"
 #include "tests/catch.h"
@@ -40,7 +45,13 @@ Sequential small_network() {
   return model;
 }
 
-History train_on(Device device, DType dtype, const TrainerOptions& options) {
+// A run's history, and the weights that it ends with.
+struct Run {
+  History history;
+  std::vector<Tensor> weights;
+};
+
+Run run_on(Device device, DType dtype, const TrainerOptions& options, Observer& observer) {
   const DataSet data = synthetic_garments(3, kImages, 8);
   const auto examples = [&](const LabelledImages& images) {
     std::vector<std::int32_t> all(images.labels.size());
@@ -52,10 +63,27 @@ History train_on(Device device, DType dtype, const TrainerOptions& options) {
   Sequential model = small_network();
   model.to(dtype);
   model.to(device);
-  Observer silent;
   const std::atomic<bool> never{false};
-  return train(model, examples(data.train), examples(data.test), options, silent, never).history;
+  Run run{train(model, examples(data.train), examples(data.test), options, observer, never).history,
+          model.parameters()};
+  for (EpochRecord& record : run.history) record.seconds = 0.0;
+  return run;
 }
+
+History train_on(Device device, DType dtype, const TrainerOptions& options) {
+  Observer silent;
+  return run_on(device, dtype, options, silent).history;
+}
+
+// What was said of recording.
+class Listener : public Observer {
+ public:
+  void on_recorded(const kernels::GraphContent& step) override { recorded.push_back(step); }
+  void on_warning(const std::string& line) override { warnings.push_back(line); }
+
+  std::vector<kernels::GraphContent> recorded;
+  std::vector<std::string> warnings;
+};
 
 void check_alike(const History& cpu, const History& cuda, double tolerance) {
   REQUIRE(cpu.size() == cuda.size());
@@ -142,6 +170,95 @@ TEST_CASE("training on CUDA goes as on the CPU", "[cuda]") {
       check_alike(train_on(Device::cpu, dtype, options), train_on(Device::cuda, dtype, options),
                   dtype == DType::f64 ? 1e-8 : 1e-2);
     }
+  }
+}
+
+TEST_CASE("recorded steps train the same bits as kernels launched one by one", "[cuda]") {
+  if (const std::string why = no_cuda(); !why.empty()) return skip(why);
+  for (const OptimizerKind optimizer : {OptimizerKind::adam, OptimizerKind::sgd}) {
+    CAPTURE(static_cast<int>(optimizer));
+    TrainerOptions options{.epochs = 4,
+                           .batch = 5,  // the last has one image
+                           .optimizer = optimizer,
+                           .learning_rate = 1e-2,
+                           .schedule = ScheduleKind::cosine,
+                           .mixup_alpha = 1.0,
+                           .early_stopping{.patience = 0}};
+    Listener recorded, each;
+    const Run with = run_on(Device::cuda, DType::f32, options, recorded);
+    options.launching = Launching::each;
+    const Run without = run_on(Device::cuda, DType::f32, options, each);
+    CHECK(with.history == without.history);
+    CHECK(std::ranges::equal(with.weights, without.weights, same_bits));
+    CHECK(recorded.warnings.empty());
+    REQUIRE(recorded.recorded.size() == 1);
+    CHECK(recorded.recorded[0].names.front() == "gather_batch");
+    CHECK(recorded.recorded[0].names.back() ==
+          (optimizer == OptimizerKind::sgd ? "sgd_step" : "adam_step"));
+    CHECK(each.recorded.empty());
+  }
+}
+
+TEST_CASE("a run whose steps cannot be recorded says so once, and trains", "[cuda]") {
+  if (const std::string why = no_cuda(); !why.empty()) return skip(why);
+  class Waits : public Module {  // for the device
+   public:
+    Tensor forward(const Tensor& x, Pass&) override {
+      largest(x);
+      return x;
+    }
+    Shape output_shape(const Shape& x) const override { return x; }
+  };
+  Sequential model;
+  model.add("flatten", Flatten()).add("waits", Waits()).add("linear", Linear(784, 10));
+  model.to(Device::cuda);
+  const Examples examples = few_examples(Device::cuda);
+  Listener listener;
+  const std::atomic<bool> never{false};
+  const TrainResult result = train(
+      model, examples, examples, {.epochs = 3, .batch = 3, .learning_rate = 1e-2}, listener, never);
+  CHECK(result.history.back().train_loss < result.history.front().train_loss);
+  REQUIRE(listener.warnings.size() == 1);
+  CHECK_THAT(listener.warnings[0],
+             ContainsSubstring("train: steps are not recorded, kernels are launched one by one: "));
+}
+
+// The list is printed with --success.
+TEST_CASE("a step of each system is a handful of kernels", "[cuda]") {
+  if (const std::string why = no_cuda(); !why.empty()) return skip(why);
+  class Recorder : public Listener {  // ends the run
+   public:
+    void on_recorded(const kernels::GraphContent& step) override {
+      Listener::on_recorded(step);
+      done = true;
+    }
+    std::atomic<bool> done = false;
+  };
+  struct Limit {
+    std::string system;
+    std::int64_t kernels;
+  };
+  for (const Limit& limit : std::vector<Limit>{{"standard", 28},
+                                               {"deep", 42},
+                                               {"dilated2", 28},
+                                               {"dilated10", 28},
+                                               {"deformable", 45},
+                                               {"enhanced", 59},
+                                               {"standard_mixup", 28},
+                                               {"deformable_mixup", 45}}) {
+    const System& system = find_system(limit.system);
+    Sequential model = build_system(system);
+    model.to(Device::cuda);
+    Examples examples = few_examples(Device::cuda);
+    examples.indices = {0, 1, 2};
+    Recorder recorder;
+    train(model, examples, examples, {.batch = 1, .mixup_alpha = system.mixup_alpha}, recorder,
+          recorder.done);
+    REQUIRE(recorder.recorded.size() == 1);
+    const kernels::GraphContent& step = recorder.recorded[0];
+    CAPTURE(limit.system, step.names);
+    CHECK(step.kernels <= limit.kernels);
+    if (kEmulated) CHECK(step.names.size() == static_cast<std::size_t>(step.kernels));
   }
 }
 

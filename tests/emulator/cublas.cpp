@@ -8,6 +8,7 @@
 
 #include "kernels/bfloat16.h"
 #include "tests/emulator/device_memory.h"
+#include "tests/emulator/graph.h"
 
 using namespace drape;
 using namespace drape::emulator;
@@ -63,11 +64,11 @@ bool fits_compute(const Product& product, cudaDataType type) {
 
 // Scales are of the type that is computed in, and every result is rounded once.
 template <class T>
-void multiply(const Product& product, const void* alpha, const void* left, const Layout& a_layout,
-              const void* right, const Layout& b_layout, const void* beta, void* out,
+void multiply(const Product& product, double alpha, const void* left, const Layout& a_layout,
+              const void* right, const Layout& b_layout, double beta, void* out,
               const Layout& layout) {
   using A = Accumulator<T>;
-  const A scale = *static_cast<const A*>(alpha), kept = *static_cast<const A*>(beta);
+  const A scale = static_cast<A>(alpha), kept = static_cast<A>(beta);
   const T *a = static_cast<const T*>(left), *b = static_cast<const T*>(right);
   T* d = static_cast<T*>(out);
   const auto at = [](const T* m, const Layout& l, cublasOperation_t op, std::int64_t row,
@@ -219,11 +220,18 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t product_han
       bytes != kWorkspaceBytes || !is_device_memory(workspace, bytes) || !holds(a, al) ||
       !holds(b, bl) || !holds(d, dl) || (biased && !holds(product.bias, bias)))
     return CUBLAS_STATUS_INVALID_VALUE;
-  const DeviceMemoryAccess access;
   const auto run = dl.type == CUDA_R_64F   ? multiply<double>
                    : dl.type == CUDA_R_32F ? multiply<float>
                                            : multiply<BFloat16>;
-  run(product, alpha, a, al, b, bl, beta, d, dl);
+  const auto scale_of = [&](const void* scale) {
+    return dl.type == CUDA_R_64F ? *static_cast<const double*>(scale)
+                                 : static_cast<double>(*static_cast<const float*>(scale));
+  };
+  submit(Work::kernel, [=, product = product, al = al, bl = bl, dl = dl, alpha = scale_of(alpha),
+                        beta = scale_of(beta)] {
+    const DeviceMemoryAccess access;
+    run(product, alpha, a, al, b, bl, beta, d, dl);
+  });
   return CUBLAS_STATUS_SUCCESS;
 }
 

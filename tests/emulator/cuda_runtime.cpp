@@ -8,6 +8,7 @@
 
 #include "tests/emulator/device_memory.h"
 #include "tests/emulator/emulator.h"
+#include "tests/emulator/graph.h"
 
 using namespace drape::emulator;
 
@@ -39,8 +40,10 @@ cudaError_t cudaFree(void* block) {
 
 cudaError_t cudaMemsetAsync(void* block, int value, std::size_t bytes, cudaStream_t) {
   if (!is_device_memory(block, bytes)) return cudaErrorInvalidValue;
-  const DeviceMemoryAccess access;
-  std::memset(block, value, bytes);
+  submit(Work::memset, [=] {
+    const DeviceMemoryAccess access;
+    std::memset(block, value, bytes);
+  });
   return cudaSuccess;
 }
 
@@ -51,12 +54,24 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
   if (bytes == 0) return cudaSuccess;
   if (is_device_memory(to, bytes) != to_device || is_device_memory(from, bytes) != from_device)
     return cudaErrorInvalidValue;
-  const DeviceMemoryAccess access;
-  std::memmove(to, from, bytes);
+  submit(Work::memcpy, [=] {
+    const DeviceMemoryAccess access;
+    std::memmove(to, from, bytes);
+  });
   return cudaSuccess;
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  if (!recording()) return cudaSuccess;
+  spoil_recording();
+  return cudaErrorStreamCaptureUnsupported;
+}
+
+cudaError_t cudaDeviceSynchronize() {
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetLastError() {
   return cudaSuccess;
 }
 

@@ -7,6 +7,7 @@
 #include "kernels/bfloat16.h"
 #include "kernels/conv2d.h"
 #include "tests/emulator/device_memory.h"
+#include "tests/emulator/graph.h"
 
 using namespace drape;
 using namespace drape::emulator;
@@ -228,12 +229,14 @@ cudnnStatus_t cudnnConvolutionForward(cudnnHandle_t, const void* alpha,
       !callable(algorithm, workspace, bytes, alpha, beta) || !holds(x, g.x_size(), type) ||
       !holds(w, g.w_size(), type) || !holds(y, g.y_size(), type))
     return CUDNN_STATUS_BAD_PARAM;
-  const DeviceMemoryAccess access;
-  const std::vector<float> image = read(x, g.x_size(), type), filter = read(w, g.w_size(), type);
-  std::vector<float> result(static_cast<std::size_t>(g.y_size()));
-  kernels::conv2d_forward<float>(Cpu{}, g, image.data(), filter.data(), nullptr,
-                                 {.y = result.data()});
-  write(result, type, y);
+  submit(Work::kernel, [=] {
+    const DeviceMemoryAccess access;
+    const std::vector<float> image = read(x, g.x_size(), type), filter = read(w, g.w_size(), type);
+    std::vector<float> result(static_cast<std::size_t>(g.y_size()));
+    kernels::conv2d_forward<float>(Cpu{}, g, image.data(), filter.data(), nullptr,
+                                   {.y = result.data()});
+    write(result, type, y);
+  });
   return CUDNN_STATUS_SUCCESS;
 }
 
@@ -250,13 +253,15 @@ cudnnStatus_t cudnnConvolutionBackwardData(cudnnHandle_t, const void* alpha,
       !callable(algorithm, workspace, bytes, alpha, beta) || !holds(dx, g.x_size(), type) ||
       !holds(w, g.w_size(), type) || !holds(dy, g.y_size(), type))
     return CUDNN_STATUS_BAD_PARAM;
-  const DeviceMemoryAccess access;
-  const std::vector<float> filter = read(w, g.w_size(), type), dz = read(dy, g.y_size(), type);
-  std::vector<float> result(static_cast<std::size_t>(g.x_size()));
-  const float* const unread = nullptr;  // x is read for dw only
-  kernels::conv2d_backward<float>(Cpu{}, g, unread, filter.data(), {}, dz.data(),
-                                  {.dx = result.data()});
-  write(result, type, dx);
+  submit(Work::kernel, [=] {
+    const DeviceMemoryAccess access;
+    const std::vector<float> filter = read(w, g.w_size(), type), dz = read(dy, g.y_size(), type);
+    std::vector<float> result(static_cast<std::size_t>(g.x_size()));
+    const float* const unread = nullptr;  // x is read for dw only
+    kernels::conv2d_backward<float>(Cpu{}, g, unread, filter.data(), {}, dz.data(),
+                                    {.dx = result.data()});
+    write(result, type, dx);
+  });
   return CUDNN_STATUS_SUCCESS;
 }
 
@@ -273,13 +278,15 @@ cudnnStatus_t cudnnConvolutionBackwardFilter(cudnnHandle_t, const void* alpha,
       !callable(algorithm, workspace, bytes, alpha, beta) || !holds(x, g.x_size(), type) ||
       !holds(dw, g.w_size(), type) || !holds(dy, g.y_size(), type))
     return CUDNN_STATUS_BAD_PARAM;
-  const DeviceMemoryAccess access;
-  const std::vector<float> image = read(x, g.x_size(), type), dz = read(dy, g.y_size(), type);
-  std::vector<float> result(static_cast<std::size_t>(g.w_size()));
-  const float* const unread = nullptr;  // w is read for dx only
-  kernels::conv2d_backward<float>(Cpu{}, g, image.data(), unread, {}, dz.data(),
-                                  {.dw = result.data()});
-  write(result, type, dw);
+  submit(Work::kernel, [=] {
+    const DeviceMemoryAccess access;
+    const std::vector<float> image = read(x, g.x_size(), type), dz = read(dy, g.y_size(), type);
+    std::vector<float> result(static_cast<std::size_t>(g.w_size()));
+    const float* const unread = nullptr;  // w is read for dx only
+    kernels::conv2d_backward<float>(Cpu{}, g, image.data(), unread, {}, dz.data(),
+                                    {.dw = result.data()});
+    write(result, type, dw);
+  });
   return CUDNN_STATUS_SUCCESS;
 }
 

@@ -16,6 +16,7 @@
 #include <type_traits>
 
 #include "kernels/error.h"
+#include "tests/emulator/graph.h"
 
 // In the toolkit's host headers __shared__ is empty, and a shared variable would silently be one
 // per thread: DRAPE_SHARED it is.
