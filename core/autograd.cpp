@@ -127,7 +127,7 @@ Tensor record_scalar(Tensor y, std::initializer_list<Tensor> inputs, const Grads
 namespace {
 
 // From a node whose gradient has arrived, if it needs one, to the leaves.
-void walk(const NodePointer& from) {
+void walk_to_leaves(const NodePointer& from) {
   const auto older = [](const auto& a, const auto& b) { return a->number < b->number; };
   std::priority_queue<NodePointer, NodePointers, decltype(older)> ready(older);
   ready.push(from);
@@ -150,18 +150,24 @@ void walk(const NodePointer& from) {
     }
   }
 }
+void walk(const NodePointer& from, Device device) {
+  on(device, [&](auto tag) {
+    const kernels::TraceRange range(tag, "backward");
+    walk_to_leaves(from);
+  });
+}
 
 }  // namespace
 
 void backward(const Tensor& y, const Tensor& dy) {
   DRAPE_CHECK(y.tracked(), "backward: expected a tensor with history, got one without");
   y.node_->receive(dy);
-  walk(y.node_);
+  walk(y.node_, y.device());
 }
 
 void backward(const Tensor& y) {
   DRAPE_CHECK(y.size() == 1, "backward: expected a scalar, got shape {}", y.shape().to_string());
-  if (y.tracked() && y.node_->scalar) return walk(y.node_);
+  if (y.tracked() && y.node_->scalar) return walk(y.node_, y.device());
   backward(y, Tensor::full(y.shape(), 1.0, y.dtype(), y.device()));
 }
 

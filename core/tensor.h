@@ -3,6 +3,7 @@
 
 #include <initializer_list>
 #include <memory>
+#include <source_location>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -13,6 +14,7 @@
 #include "core/shape.h"
 #include "kernels/backend.h"
 #include "kernels/bfloat16.h"
+#include "kernels/trace.h"
 #include "kernels/memory.h"
 
 namespace drape {
@@ -175,10 +177,13 @@ void backward(const Tensor& y);
 [[noreturn]] void refuse_elements(const Tensor& x, const char* expected);
 
 /// Calls f(tag, T{}) with the kernel tag of x's device and a zero of x's element type: f32, f64 or,
-/// on CUDA and unless f takes std::floating_point types alone, bf16.
+/// on CUDA and unless f takes std::floating_point types alone, bf16. Profilers see it under the name
+/// of the file it is called in, which is the op's.
 template <class F>
-void dispatch(const Tensor& x, F&& f) {
+void dispatch(const Tensor& x, F&& f,
+              std::source_location where = std::source_location::current()) {
   on(x.device(), [&](auto tag) {
+    const kernels::TraceRange range(tag, where.file_name());
     if (x.dtype() == DType::f32) return f(tag, float{});
     if (x.dtype() == DType::f64) return f(tag, double{});
     if constexpr (std::is_same_v<decltype(tag), Cuda>) {
