@@ -35,9 +35,16 @@ std::int64_t heap_allocations() {
 
 }  // namespace drape::tests
 
-// The other forms of new and delete call these.
+// The other forms of new and delete call these; those of a sanitizer, which do not, are paired.
 void* operator new(std::size_t bytes) {
   return drape::tests::counted(std::malloc(bytes == 0 ? 1 : bytes));
+}
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  try {
+    return operator new(bytes);
+  } catch (...) {
+    return nullptr;
+  }
 }
 void* operator new(std::size_t bytes, std::align_val_t bounds) {
   const auto alignment = static_cast<std::size_t>(bounds);
