@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "core/print.h"
@@ -103,8 +104,11 @@ void add_run_options(CLI::App& app, Settings& settings) {
       app, "--device", settings.device,
       {{"auto", std::nullopt}, {"cpu", Device::cpu}, {"cuda", Device::cuda}},
       "auto: cuda where it works, else cpu");
-  add_choice<Math>(app, "--math", settings.math, {{"tf32", Math::tf32}, {"f32", Math::f32}},
-                   "of dense products on cuda: factors rounded to 10 bits of fraction, or exact");
+  add_choice<Precision>(
+      app, "--precision", settings.precision,
+      {{"tf32", Precision::tf32}, {"fp32", Precision::fp32}, {"bf16", Precision::bf16}},
+      "on cuda, of dense products: factors rounded to 10 bits of fraction, or exact; bf16: "
+      "of everything but weights in training, statistics and sums; the cpu has fp32 alone");
   app.add_option(
          "--data", settings.data,
          "folder with the four Fashion-MNIST files; default: $DRAPE_DATA, else a cache that "
@@ -143,6 +147,11 @@ void finish(const CLI::App& app, Settings& settings) {
 
 std::string_view name(Protocol protocol) {
   return protocol == Protocol::held_out ? "held_out" : "published";
+}
+
+std::string_view name(Precision precision) {
+  constexpr std::array<std::string_view, 3> kNames{"fp32", "tf32", "bf16"};
+  return kNames[static_cast<std::size_t>(precision)];
 }
 
 int default_epochs(double mixup_alpha) {

@@ -27,6 +27,11 @@ class UsageError : public Error {
 enum class Protocol { held_out, published };
 std::string_view name(Protocol protocol);
 
+/// What training computes in. fp32, tf32: f32, dense products on CUDA exactly or with factors
+/// rounded to TF32. bf16, on CUDA: all but what a sum of small steps needs in f32.
+enum class Precision { fp32, tf32, bf16 };
+std::string_view name(Precision precision);
+
 enum class DataSource { files, synthetic };
 enum class Verbosity { progress, quiet };
 
@@ -36,9 +41,9 @@ struct Settings {
   std::optional<int> epochs;  // none: default_epochs
   Protocol protocol = Protocol::held_out;
   int seeds = 1;
-  int threads = 0;               // 0: as many as there are cores
-  std::optional<Device> device;  // none: cuda where it works, else cpu
-  Math math = Math::tf32;        // on CUDA
+  int threads = 0;                        // 0: as many as there are cores
+  std::optional<Device> device;           // none: cuda where it works, else cpu
+  Precision precision = Precision::tf32;  // the CPU has fp32 alone
   DataSource source = DataSource::files;
   std::optional<std::filesystem::path> data;  // none: where find_fashion_mnist looks
   std::int64_t limit = 0;                     // images to train with; 0: all

@@ -41,6 +41,7 @@ RunResult describe(const Experiment& experiment, const StoredData& data, Sequent
   run.protocol = name(experiment.protocol);
   run.seed = experiment.training.seed;
   run.device = name(data.train_images.device());
+  run.precision = name(experiment.precision);
   run.commit = build_commit();
   run.parameters = model.parameter_count();
   run.multiply_adds_per_image = model.multiply_adds({1, stored[1], stored[2], stored[3]});
@@ -73,7 +74,7 @@ class RunWriter : public Observer {
 
   const RunResult& run() const { return run_; }
 
- private:
+  // Those that are in the model.
   void write_weights() {
     Weights weights;
     weights.metadata = {{"system", run_.system},
@@ -81,11 +82,12 @@ class RunWriter : public Observer {
                         {"seed", std::to_string(run_.seed)},
                         {"epoch", std::to_string(run_.best_epoch)}};
     for (const NamedTensor& entry : model_.state())
-      weights.tensors.emplace_back(entry.name, entry.tensor);
+      weights.tensors.emplace_back(entry.name, entry.tensor.to(accumulator(entry.tensor.dtype())));
     make_folder(folder_);
     save_weights(folder_ / "weights.safetensors", weights);
   }
 
+ private:
   RunResult run_;
   std::filesystem::path folder_;
   Module& model_;
@@ -129,6 +131,7 @@ Outcome run_experiment(const Experiment& experiment, const StoredData& data, Obs
   Generator random(experiment.training.seed, Purpose::initialization);
   model.initialize(random);
   model.to(data.train_images.device());
+  if (experiment.precision == Precision::bf16) model.to(DType::bf16);
   const Selection selection = select_examples(data, experiment.protocol, experiment.training.seed);
   RunWriter writer(describe(experiment, data, model), experiment.folder, model);
   Observers observers({&writer, &progress});
@@ -136,6 +139,7 @@ Outcome run_experiment(const Experiment& experiment, const StoredData& data, Obs
                                     experiment.training, observers, interrupted);
   Outcome outcome{trained.stop_reason, trained.divergence, std::nullopt};
   if (trained.history.empty()) return outcome;
+  if (experiment.precision == Precision::bf16) writer.write_weights();  // as they were kept in f32
   RunResult run = writer.run();
   run.stop_reason = name(trained.stop_reason);
   run.images_per_second = trained.images_per_second;

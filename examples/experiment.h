@@ -42,6 +42,7 @@ struct Experiment {
   TrainerOptions training;
   Protocol protocol = Protocol::held_out;
   std::filesystem::path folder;  // where its files go
+  Precision precision = Precision::fp32;
 };
 
 struct Outcome {

@@ -38,14 +38,21 @@ struct DeviceChoice {
 };
 
 DeviceChoice choose_device(const Settings& settings) {
-  if (settings.device == Device::cpu) return {Device::cpu, ""};
+  const auto on_cpu = [&](const std::string& no_cuda) -> DeviceChoice {
+    DRAPE_CHECK(settings.precision != Precision::bf16,
+                "precision: expected tf32 or fp32 on the CPU, got bf16{}{}",
+                no_cuda.empty() ? "" : "; ", no_cuda);
+    return {Device::cpu, no_cuda};
+  };
+  if (settings.device == Device::cpu) return on_cpu("");
   try {
     Tensor::zeros(Shape{1}, DType::f32, Device::cuda);
   } catch (const Error& error) {
     if (settings.device) throw;
-    return {Device::cpu, kCudaBuilt ? error.what() : ""};
+    return on_cpu(kCudaBuilt ? error.what() : "");
   }
-  if constexpr (kCudaBuilt) set_cuda_math(settings.math);
+  if constexpr (kCudaBuilt)
+    set_cuda_math(settings.precision == Precision::fp32 ? Math::f32 : Math::tf32);
   return {Device::cuda, ""};
 }
 
@@ -68,13 +75,14 @@ DataSet load_data(const Settings& settings, Fallback fallback) {
 }
 
 std::string describe(const Experiment& experiment, const StoredData& data) {
-  return fmt::format(
-      "{}, seed {}: {} training images of {}, {} protocol, {}, {} threads", experiment.system,
-      experiment.training.seed, grouped_digits(data.train_labels.size()),
-      data.official    ? "Fashion-MNIST"
-      : data.synthetic ? "drawn garments"
-                       : "another data set",
-      name(experiment.protocol), name(data.train_labels.device()), kernels::thread_count());
+  return fmt::format("{}, seed {}: {} training images of {}, {} protocol, {}, {}, {} threads",
+                     experiment.system, experiment.training.seed,
+                     grouped_digits(data.train_labels.size()),
+                     data.official    ? "Fashion-MNIST"
+                     : data.synthetic ? "drawn garments"
+                                      : "another data set",
+                     name(experiment.protocol), name(data.train_labels.device()),
+                     name(experiment.precision), kernels::thread_count());
 }
 
 std::string describe(const RunResult& run, const StoredData& data) {
@@ -131,6 +139,7 @@ Runner::Runner(const Settings& settings, const std::vector<std::string>& systems
   }
   if (settings.threads > 0) kernels::set_thread_count(settings.threads);
   const DeviceChoice choice = choose_device(settings);
+  if (choice.device == Device::cpu) settings_.precision = Precision::fp32;
   data_ = store(load_data(settings, fallback), settings.limit, choice.device);
   if (!choice.no_cuda.empty() && settings.verbosity == Verbosity::progress)
     print(stderr, "{}; training on the CPU\n", choice.no_cuda);
@@ -140,7 +149,8 @@ Runner::Runner(const Settings& settings, const std::vector<std::string>& systems
 void Runner::run(const std::string& system, const NetworkOptions& network, double mixup_alpha,
                  const std::function<void()>& after_run) {
   for (int i = 0; i < settings_.seeds && !*interrupted_; ++i) {
-    Experiment experiment{system, network, settings_.training, settings_.protocol, {}};
+    Experiment experiment{
+        system, network, settings_.training, settings_.protocol, {}, settings_.precision};
     experiment.training.seed += static_cast<std::uint64_t>(i);
     experiment.training.mixup_alpha = mixup_alpha;
     experiment.training.epochs = settings_.epochs.value_or(default_epochs(mixup_alpha));

@@ -122,6 +122,7 @@ RunResult parse_result(const std::string& text) {
   run.protocol = fields.get<std::string>("protocol");
   run.seed = fields.get<std::uint64_t>("seed");
   run.device = fields.get<std::string>("device");
+  run.precision = fields.get<std::string>("precision");
   run.commit = fields.get<std::string>("commit");
   run.epochs_run = fields.get<int>("epochs_run");
   run.best_epoch = fields.get<int>("best_epoch");
@@ -203,6 +204,7 @@ void validate(const RunResult& run) {
   DRAPE_CHECK(run.protocol == "held_out" || run.protocol == "published",
               "run: expected protocol held_out or published, got '{}'", run.protocol);
   DRAPE_CHECK(!run.device.empty(), "run: expected the name of a device, got none");
+  DRAPE_CHECK(!run.precision.empty(), "run: expected the name of a precision, got none");
   DRAPE_CHECK(run.epochs_run >= 1, "run: expected epochs_run >= 1, got {}", run.epochs_run);
   DRAPE_CHECK(run.best_epoch >= 1 && run.best_epoch <= run.epochs_run,
               "run: expected best_epoch in 1 ... {}, got {}", run.epochs_run, run.best_epoch);
@@ -222,6 +224,7 @@ Json result_json(const RunResult& run) {
           {"protocol", run.protocol},
           {"seed", run.seed},
           {"device", run.device},
+          {"precision", run.precision},
           {"commit", run.commit},
           {"epochs_run", run.epochs_run},
           {"best_epoch", run.best_epoch},

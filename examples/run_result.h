@@ -20,8 +20,9 @@ struct RunResult {
   std::string system;    // a name of models/systems.h, or of a variation
   std::string protocol;  // "held_out" or "published"
   std::uint64_t seed = 0;
-  std::string device;  // "cpu", "cuda"
-  std::string commit;  // of drape's source; "" if not known
+  std::string device;     // "cpu", "cuda"
+  std::string precision;  // "fp32", "tf32", "bf16"
+  std::string commit;     // of drape's source; "" if not known
   int epochs_run = 0;
   int best_epoch = 0;  // counted from 1
   double best_validation_accuracy = 0.0;

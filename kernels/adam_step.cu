@@ -14,7 +14,8 @@ struct AdamRule {
     return Update(options, rate, collect(t.steps) + 1.0);
   }
   __device__ void apply(const AdamTensor<T>& t, const Update& update, std::int64_t i) const {
-    update.apply(t.w[i], t.g[i], t.m[i], t.v[i]);
+    update.apply(t.w[i], t.narrow.gradient(t.g, i), t.m[i], t.v[i]);
+    t.narrow.store(t.w[i], i);
   }
   __device__ void finish(const AdamTensor<T>& t) const { publish(t.steps, collect(t.steps) + 1.0); }
 };

@@ -8,6 +8,7 @@
 
 #include "kernels/backend.h"
 #include "kernels/host_device.h"
+#include "kernels/narrow.h"
 #include "kernels/progress.h"
 
 namespace drape {
@@ -28,10 +29,11 @@ namespace kernels {
 template <class T>
 struct AdamTensor {
   T* w;
-  const T* g;
+  const T* g;  // null if the parameter is narrow
   T *m, *v;
   std::int64_t size;
   double* steps;  // taken so far
+  Narrow narrow = {};
 };
 
 /// What one step does to one element: the constants of a tensor, in its type.

@@ -12,12 +12,13 @@ struct SgdRule {
 
   __device__ Update prepare(const SgdTensor<T>&, double rate) const { return static_cast<T>(rate); }
   __device__ void apply(const SgdTensor<T>& t, Update rate, std::int64_t i) const {
-    T step = t.g[i] + decay * t.w[i];
+    T step = t.narrow.gradient(t.g, i) + decay * t.w[i];
     if (t.m != nullptr) {
       const T velocity = t.m[i] = momentum * t.m[i] + step;
       step = nesterov ? step + momentum * velocity : velocity;
     }
     t.w[i] -= rate * step;
+    t.narrow.store(t.w[i], i);
   }
   __device__ void finish(const SgdTensor<T>&) const {}
 };

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "kernels/backend.h"
+#include "kernels/narrow.h"
 #include "kernels/progress.h"
 
 namespace drape {
@@ -27,9 +28,10 @@ namespace kernels {
 template <class T>
 struct SgdTensor {
   T* w;
-  const T* g;
+  const T* g;  // null if the parameter is narrow
   T* m;
   std::int64_t size;
+  Narrow narrow = {};
 };
 
 /// For every tensor, unless the run has failed, after weight decay:

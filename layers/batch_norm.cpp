@@ -143,8 +143,8 @@ void BatchNorm::initialize(Generator& /*random*/) {
 }
 
 void BatchNorm::visit(const Visitor& visit) {
-  visit("weight", Role::parameter, state_.gamma);
-  visit("bias", Role::parameter, state_.beta);
+  visit("weight", Role::wide_parameter, state_.gamma);
+  visit("bias", Role::wide_parameter, state_.beta);
   visit("running_mean", Role::buffer, state_.running_mean);
   visit("running_var", Role::buffer, state_.running_var);
 }

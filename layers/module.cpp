@@ -15,7 +15,7 @@ std::vector<NamedTensor> Module::state() {
 std::vector<Tensor> Module::parameters() {
   std::vector<Tensor> all;
   visit([&](std::string_view, Role role, Tensor& tensor) {
-    if (role == Role::parameter) all.push_back(tensor);
+    if (is_trained(role)) all.push_back(tensor);
   });
   return all;
 }
@@ -29,14 +29,14 @@ std::int64_t Module::parameter_count() {
 void Module::to(Device device) {
   visit([&](std::string_view, Role role, Tensor& tensor) {
     tensor = tensor.to(device);
-    if (role == Role::parameter) tensor.track();
+    if (is_trained(role)) tensor.track();
   });
 }
 
 void Module::to(DType dtype) {
   visit([&](std::string_view, Role role, Tensor& tensor) {
-    tensor = tensor.to(role == Role::buffer ? accumulator(dtype) : dtype);
-    if (role == Role::parameter) tensor.track();
+    tensor = tensor.to(role == Role::parameter ? dtype : accumulator(dtype));
+    if (is_trained(role)) tensor.track();
   });
 }
 

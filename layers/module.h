@@ -35,8 +35,12 @@ struct Pass {
   }
 };
 
-/// parameter: trained, has a gradient. buffer: part of the state, such as running statistics.
-enum class Role { parameter, buffer };
+/// parameter, wide_parameter: trained, has a gradient; of a model in bf16 the wide ones, of which
+/// there are few, stay in f32. buffer: part of the state, such as running statistics.
+enum class Role { parameter, wide_parameter, buffer };
+constexpr bool is_trained(Role role) {
+  return role != Role::buffer;
+}
 
 /// A tensor of a module's state and its path in the model, "conv1.weight".
 struct NamedTensor {
@@ -72,8 +76,8 @@ class Module {
   std::vector<Tensor> parameters();
   /// Number of trained values.
   std::int64_t parameter_count();
-  /// Moves or converts the whole state; gradients collected so far are dropped. Of a conversion to
-  /// bf16 buffers, which are statistics, stay in f32.
+  /// Moves or converts the whole state; gradients collected so far are dropped. Where the others
+  /// are converted to bf16, wide parameters and buffers, which are statistics, are to f32.
   void to(Device device);
   void to(DType dtype);
 

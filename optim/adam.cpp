@@ -10,8 +10,8 @@ Adam::Adam(std::vector<Tensor> parameters, const AdamOptions& options)
       options_(options),
       steps_(Tensor::zeros({static_cast<std::int64_t>(parameters_.size())}, DType::f64,
                            parameters_.front().device())),
-      m_(zeros_like_parameters()),
-      v_(zeros_like_parameters()) {
+      m_(zeros_like_weights()),
+      v_(zeros_like_weights()) {
   for (const double beta : {options.beta1, options.beta2}) {
     DRAPE_CHECK(beta >= 0.0 && beta < 1.0, "adam: expected betas in [0, 1), got {}", beta);
   }
@@ -23,13 +23,12 @@ Adam::Adam(std::vector<Tensor> parameters, const AdamOptions& options)
 
 void Adam::take(const kernels::OptimizerStep& step) {
   double* steps = steps_.data<double>();
-  dispatch(parameters_.front(), [&]<std::floating_point T>(auto tag, T) {
+  dispatch(weights_.front(), [&]<std::floating_point T>(auto tag, T) {
     kernels::RecycledVector<kernels::AdamTensor<T>> tensors;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      const Tensor& g = parameters_[i].grad();
-      if (g.empty()) continue;
-      tensors.push_back({parameters_[i].data<T>(), g.data<T>(), m_[i].data<T>(), v_[i].data<T>(),
-                         g.size(), steps + i});
+      if (parameters_[i].grad().empty()) continue;
+      tensors.push_back({weights_[i].data<T>(), wide_gradient<T>(i), m_[i].data<T>(),
+                         v_[i].data<T>(), weights_[i].size(), steps + i, narrow(i)});
     }
     kernels::adam_step(tag, std::span<const kernels::AdamTensor<T>>(tensors), options_, step);
   });

@@ -30,8 +30,11 @@ Tensor loss_of(Loss loss, const Tensor& logits, const Tensor& targets, const Sco
 }
 
 DType compute_type(Module& model) {
-  const std::vector<Tensor> parameters = model.parameters();
-  return parameters.empty() ? DType::f32 : parameters.front().dtype();
+  DType dtype = DType::f32;
+  model.visit([&](std::string_view, Role role, Tensor& tensor) {
+    if (is_trained(role) && dtype != DType::bf16) dtype = tensor.dtype();
+  });
+  return dtype;
 }
 
 Evaluation evaluate(Module& model, const Examples& examples, Loss loss) {

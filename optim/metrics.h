@@ -25,7 +25,8 @@ struct Examples {
 enum class Loss { softmax_cross_entropy, binary_cross_entropy };
 Tensor loss_of(Loss loss, const Tensor& logits, const Tensor& targets, const Scores& scores = {});
 
-/// The elements of the images that this model computes with: the type of its parameters.
+/// The elements of the images that this model computes with: the type of its parameters, but for
+/// wide ones.
 DType compute_type(Module& model);
 
 struct Evaluation {

@@ -12,10 +12,14 @@ Optimizer::Optimizer(std::vector<Tensor> parameters) : parameters_(std::move(par
     const Tensor& parameter = parameters_[i];
     DRAPE_CHECK(parameter.tracked(),
                 "optimizer: expected tracked parameters, got one that is not: {}", i);
-    DRAPE_CHECK(parameter.dtype() == first.dtype() && parameter.device() == first.device(),
-                "optimizer: expected parameters of type {} on {}, got {} on {}: {}",
-                name(first.dtype()), name(first.device()), name(parameter.dtype()),
-                name(parameter.device()), i);
+    const DType own = accumulator(parameter.dtype()), expected = accumulator(first.dtype());
+    DRAPE_CHECK(own == expected && parameter.device() == first.device(),
+                "optimizer: expected parameters of type {} on {}, got {} on {}: {}", name(expected),
+                name(first.device()), name(parameter.dtype()), name(parameter.device()), i);
+    const bool narrow = parameter.dtype() == DType::bf16;
+    DRAPE_CHECK(!narrow || parameter.device() == Device::cuda,
+                "optimizer: expected parameters in f32 or f64 on the CPU, got one in bf16: {}", i);
+    weights_.push_back(narrow ? parameter.to(DType::f32) : parameter);
   }
 }
 
@@ -29,12 +33,18 @@ void Optimizer::clear_grads() {
   for (Tensor& parameter : parameters_) parameter.clear_grad();
 }
 
-std::vector<Tensor> Optimizer::zeros_like_parameters() const {
+std::vector<Tensor> Optimizer::zeros_like_weights() const {
   std::vector<Tensor> zeros;
-  for (const Tensor& parameter : parameters_) {
-    zeros.push_back(Tensor::zeros(parameter.shape(), parameter.dtype(), parameter.device()));
+  for (const Tensor& weight : weights_) {
+    zeros.push_back(Tensor::zeros(weight.shape(), weight.dtype(), weight.device()));
   }
   return zeros;
+}
+
+kernels::Narrow Optimizer::narrow(std::size_t i) {
+  Tensor& parameter = parameters_[i];
+  if (parameter.dtype() != DType::bf16) return {};
+  return {parameter.data<BFloat16>(), parameter.grad().data<BFloat16>()};
 }
 
 }  // namespace drape

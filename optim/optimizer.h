@@ -6,11 +6,13 @@
 #include <vector>
 
 #include "core/tensor.h"
+#include "kernels/narrow.h"
 #include "kernels/progress.h"
 
 namespace drape {
 
-/// Moves parameters against their gradients. It holds handles: to(device) or to(dtype) of the model
+/// Moves parameters against their gradients. Those in bf16 are moved in f32 and rounded after every
+/// step. It holds handles: to(device) or to(dtype) of the model
 /// comes before, not after.
 class Optimizer {
  public:
@@ -31,14 +33,26 @@ class Optimizer {
   /// Forgets the gradients collected so far.
   void clear_grads();
 
+  /// The parameters as they are moved: in f32 where they are in bf16, else themselves.
+  const std::vector<Tensor>& weights() const { return weights_; }
+
  protected:
-  /// Error unless there are parameters, all tracked, of one type and on one device.
+  /// Error unless there are parameters, all tracked, moved in one type and on one device; on the
+  /// CPU none is in bf16.
   explicit Optimizer(std::vector<Tensor> parameters);
 
-  /// A zero tensor for each parameter.
-  std::vector<Tensor> zeros_like_parameters() const;
+  /// A zero tensor for each of the weights.
+  std::vector<Tensor> zeros_like_weights() const;
 
-  std::vector<Tensor> parameters_;
+  /// Of parameter i, which has a gradient: that, in T, or what is narrow about it.
+  template <class T>
+  const T* wide_gradient(std::size_t i) const {
+    const Tensor& g = parameters_[i].grad();
+    return g.dtype() == DType::bf16 ? nullptr : g.data<T>();
+  }
+  kernels::Narrow narrow(std::size_t i);
+
+  std::vector<Tensor> parameters_, weights_;
 };
 
 }  // namespace drape

@@ -13,17 +13,17 @@ Sgd::Sgd(std::vector<Tensor> parameters, const SgdOptions& options)
               "sgd: expected a momentum above 0 for nesterov, got 0");
   DRAPE_CHECK(options.weight_decay >= 0.0 && std::isfinite(options.weight_decay),
               "sgd: expected weight_decay >= 0, got {}", options.weight_decay);
-  if (options.momentum > 0.0) m_ = zeros_like_parameters();
+  if (options.momentum > 0.0) m_ = zeros_like_weights();
 }
 
 void Sgd::take(const kernels::OptimizerStep& step) {
-  dispatch(parameters_.front(), [&]<std::floating_point T>(auto tag, T) {
+  dispatch(weights_.front(), [&]<std::floating_point T>(auto tag, T) {
     kernels::RecycledVector<kernels::SgdTensor<T>> tensors;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      const Tensor& g = parameters_[i].grad();
-      if (g.empty()) continue;
+      if (parameters_[i].grad().empty()) continue;
       T* m = m_.empty() ? nullptr : m_[i].data<T>();
-      tensors.push_back({parameters_[i].data<T>(), g.data<T>(), m, g.size()});
+      tensors.push_back(
+          {weights_[i].data<T>(), wide_gradient<T>(i), m, weights_[i].size(), narrow(i)});
     }
     kernels::sgd_step(tag, std::span<const kernels::SgdTensor<T>>(tensors), options_, step);
   });

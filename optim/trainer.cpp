@@ -28,11 +28,15 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-// A copy of a model's best state, put back at the end, whatever the way out.
+// A copy of a model's best state, put back at the end, whatever the way out: a model in bf16 has
+// the weights that its optimiser moves, in f32, and is from then on in f32.
 class BestWeights {
  public:
-  explicit BestWeights(Module& model) : state_(model.state()) {
-    for (const NamedTensor& entry : state_) best_.push_back(entry.tensor.clone());
+  BestWeights(Module& model, const Optimizer& optimizer) : model_(model) {
+    auto weight = optimizer.weights().begin();
+    for (const NamedTensor& entry : model.state())
+      state_.push_back(is_trained(entry.role) ? *weight++ : entry.tensor);
+    for (const Tensor& tensor : state_) best_.push_back(tensor.clone());
   }
   BestWeights(const BestWeights&) = delete;
   BestWeights& operator=(const BestWeights&) = delete;
@@ -44,17 +48,19 @@ class BestWeights {
   }
 
   void keep() {
-    for (std::size_t i = 0; i < state_.size(); ++i) best_[i].assign(state_[i].tensor);
+    for (std::size_t i = 0; i < state_.size(); ++i) best_[i].assign(state_[i]);
   }
 
   void restore() {
-    for (std::size_t i = 0; i < state_.size(); ++i) state_[i].tensor.assign(best_[i]);
+    if (compute_type(model_) == DType::bf16) model_.to(DType::f32);
+    std::vector<NamedTensor> state = model_.state();
+    for (std::size_t i = 0; i < state.size(); ++i) state[i].tensor.assign(best_[i]);
     restored_ = true;
   }
 
  private:
-  std::vector<NamedTensor> state_;
-  std::vector<Tensor> best_;
+  Module& model_;
+  std::vector<Tensor> state_, best_;
   bool restored_ = false;
 };
 
@@ -163,7 +169,7 @@ Training::Training(Module& model, const Examples& training, const Examples& vali
 
 TrainResult Training::run() {
   const Stopwatch watch;
-  BestWeights best(model_);
+  BestWeights best(model_, *optimizer_);
   observer_.on_begin({.epochs = options_.epochs, .images_per_epoch = training_.size()});
   for (int epoch = 1; epoch <= options_.epochs; ++epoch) {
     const Stopwatch epoch_watch;

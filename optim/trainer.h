@@ -51,9 +51,10 @@ struct TrainResult {
 
 /// Trains the model, which is initialised and on the examples' device, on `training`, and evaluates
 /// it on `validation` after every epoch. On every way out, by return or by exception, the model has
-/// the weights of the best epoch by options.early_stopping.monitor. `interrupted` is read before
-/// every step; when it is true the run ends there. The same options, examples, and weights give the
-/// same bits for any number of threads. Error: options that make no sense, or no examples.
+/// the weights of the best epoch by options.early_stopping.monitor; one in bf16 is converted to
+/// f32, in which they were kept. `interrupted` is read before every step; when it is true the run
+/// ends there. The same options, examples, and weights give the same bits for any number of
+/// threads. Error: options that make no sense, or no examples.
 TrainResult train(Module& model, const Examples& training, const Examples& validation,
                   const TrainerOptions& options, Observer& observer,
                   const std::atomic<bool>& interrupted);

@@ -121,6 +121,7 @@ TEST_CASE("bad usage ends with exit code 2 and one line that names the option") 
       {"standard --seeds 0", "--seeds: expected"},
       {"standard --threads 5000", "--threads: expected"},
       {"standard --device tpu", "--device: expected one of auto, cpu, cuda, got 'tpu'"},
+      {"standard --precision f16", "--precision: expected one of tf32, fp32, bf16, got 'f16'"},
       {"standard --limit -5", "--limit: expected"},
       {"standard --synthetic --data x", "--data excludes --synthetic"},
       {"standard --mixup -0.5", "--mixup: expected"},
@@ -208,6 +209,8 @@ TEST_CASE("options mean what they say") {
   CHECK(parsed({"--optimizer", "adamw", "--weight-decay", "0"}).settings.training.weight_decay ==
         0.0);
   CHECK_FALSE(parsed({}).settings.device);
+  CHECK(parsed({}).settings.precision == drape::Precision::tf32);
+  CHECK(parsed({"--precision", "bf16"}).settings.precision == drape::Precision::bf16);
   CHECK_FALSE(parsed({}).settings.epochs);
   CHECK(parsed({}).settings.training.schedule == drape::ScheduleKind::cosine);
 }
@@ -359,6 +362,16 @@ TEST_CASE("a quick comparison without data and network draws its images and says
   CHECK(lines(full.err) == 1);
 }
 
+TEST_CASE("the CPU trains in fp32, and says in one line that it cannot in bf16") {
+  const TemporaryFolder folder;
+  const std::string options = kSmall + "--device cpu --out " + quoted(folder.path());
+  const Ended refused = run("standard --precision bf16" + options);
+  CHECK(refused.exit_code == 1);
+  CHECK(refused.err == "standard: precision: expected tf32 or fp32 on the CPU, got bf16\n");
+  CHECK(run("standard" + options).exit_code == 0);
+  CHECK(drape::read_run(folder / "standard/seed0").precision == "fp32");
+}
+
 #if defined(DRAPE_EMULATED)
 TEST_CASE(
     "a device that cannot be used is named in one line, and the CPU trains unless told not to") {
@@ -386,10 +399,13 @@ TEST_CASE(
 TEST_CASE("a program trains on the device that is there") {
   emulated_device = "";
   const TemporaryFolder folder;
-  const Ended ended =
-      run("standard --synthetic --limit 24 --epochs 1 --out " + quoted(folder.path()));
+  const Ended ended = run("standard --synthetic --limit 24 --epochs 1 --precision bf16 --out " +
+                          quoted(folder.path()));
   emulated_device = "none";
   CHECK(ended.exit_code == 0);
   CHECK(drape::read_run(folder / "standard/seed0").device == "cuda");
+  CHECK(drape::read_run(folder / "standard/seed0").precision == "bf16");
+  const drape::Weights weights = drape::load_weights(folder / "standard/seed0/weights.safetensors");
+  for (const auto& [name, tensor] : weights.tensors) CHECK(tensor.dtype() == drape::DType::f32);
 }
 #endif

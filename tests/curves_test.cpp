@@ -58,7 +58,7 @@ void set_weights(Sequential& model) {
   std::uint64_t number = 0;
   std::int64_t inputs = 0;
   for (const drape::NamedTensor& entry : model.state()) {
-    if (entry.role != drape::Role::parameter) continue;
+    if (!is_trained(entry.role)) continue;
     const RandomStream stream{2024, number++};
     const bool constant = entry.name.find("offset") != std::string::npos ||
                           entry.name.find("norm") != std::string::npos;

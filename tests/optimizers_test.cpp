@@ -175,6 +175,8 @@ TEST_CASE("optimisers name what does not fit", "[optimizers]") {
   CHECK_THROWS_WITH(Adam({leaf, Tensor::zeros({2})}),
                     "optimizer: expected tracked parameters, got one that is not: 1");
   CHECK_THROWS_AS(Adam({leaf, leaf_of(Tensor::zeros({2}, DType::f64))}), Error);
+  CHECK_THROWS_WITH(Adam({leaf_of(Tensor::zeros({2}, DType::bf16))}),
+                    "optimizer: expected parameters in f32 or f64 on the CPU, got one in bf16: 0");
   CHECK_THROWS_AS(Adam({leaf}, {.beta1 = 1.0}), Error);
   CHECK_THROWS_AS(Adam({leaf}, {.epsilon = 0.0}), Error);
   CHECK_THROWS_AS(Adam({leaf}, {.weight_decay = -1.0}), Error);

@@ -19,6 +19,7 @@ inline RunResult run_of(std::string_view system, std::uint64_t seed, double best
   run.protocol = std::move(protocol);
   run.seed = seed;
   run.device = "cpu";
+  run.precision = "fp32";
   run.commit = "1234abc";
   run.epochs_run = 5;
   run.best_epoch = 4;

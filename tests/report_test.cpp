@@ -151,10 +151,11 @@ TEST_CASE("protocols, devices and kinds of data are never mixed") {
   const std::vector<Section> sections = summarize(runs);
   std::vector<std::string> titles;
   for (const Section& section : sections) titles.push_back(section.title());
-  CHECK(titles == std::vector<std::string>{"Protocol held_out, device cpu",
-                                           "Protocol published, device cpu",
-                                           "Protocol published, device cuda",
-                                           "Protocol published, device cpu, SYNTHETIC data"});
+  CHECK(titles ==
+        std::vector<std::string>{"Protocol held_out, device cpu in fp32",
+                                 "Protocol published, device cpu in fp32",
+                                 "Protocol published, device cuda in fp32",
+                                 "Protocol published, device cpu in fp32, SYNTHETIC data"});
   const auto accuracies = [&](std::size_t section) {
     std::vector<std::string> cells;
     for (const auto& row : comparison_table(sections[section]).rows) cells.push_back(row.at(2));

@@ -163,7 +163,7 @@ TEST_CASE("result.json has the promised keys") {
   const auto json = result_json(run_of("standard", 0, 0.9));
   std::set<std::string> keys;
   for (const auto& [key, value] : json.items()) keys.insert(key);
-  CHECK(keys == std::set<std::string>{"system", "protocol", "seed", "device", "commit",
+  CHECK(keys == std::set<std::string>{"system", "protocol", "seed", "device", "precision", "commit",
                                       "epochs_run", "best_epoch", "best_validation_accuracy",
                                       "test_accuracy", "parameters", "multiply_adds_per_image",
                                       "seconds_per_epoch", "images_per_second", "peak_memory_bytes",
@@ -190,6 +190,7 @@ TEST_CASE("a result.json with a wrong field is refused by name") {
       {"seed", -1},
       {"seed", 1.5},
       {"device", ""},
+      {"precision", ""},
       {"commit", nullptr},
       {"epochs_run", 4294967301},
       {"epochs_run", 6},

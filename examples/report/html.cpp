@@ -179,7 +179,8 @@ void draw_section_confusions(Markup& page, const Section& section, const ReportO
 void draw_section(Markup& page, const Section& section, const ReportOptions& options) {
   page.element("section", {}, [&] {
     page.element("h2", {}, [&] {
-      page.text(fmt::format("Protocol {}, device {} ", section.protocol, section.device));
+      page.text(fmt::format("Protocol {}, device {} in {} ", section.protocol, section.device,
+                            section.precision));
       if (section.synthetic) page.element("span", {{"class", "badge"}}, "SYNTHETIC DATA");
     });
     page.element("p", {{"class", "lead"}}, headline(section));

@@ -75,6 +75,7 @@ std::string json_report(std::span<const Section> sections, std::span<const RunRe
       systems.push_back(system_json(section, summary));
     json["sections"].push_back({{"protocol", section.protocol},
                                 {"device", section.device},
+                                {"precision", section.precision},
                                 {"synthetic", section.synthetic},
                                 {"systems", systems}});
   }

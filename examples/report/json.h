@@ -11,8 +11,8 @@
 namespace drape {
 
 /// report.json: {"title", "command", "machine", "commits", "class_names", "sections": [{"protocol",
-/// "device", "synthetic", "systems": [...]}], "runs": [...]}. A statistic is {"count", "mean",
-/// "deviation", "min", "max"}; null without values.
+/// "device", "precision", "synthetic", "systems": [...]}], "runs": [...]}. A statistic is {"count",
+/// "mean", "deviation", "min", "max"}; null without values.
 std::string json_report(std::span<const Section> sections, std::span<const RunResult> runs,
                         const ReportOptions& options);
 

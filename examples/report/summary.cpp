@@ -97,7 +97,8 @@ SystemSummary summarize_system(const Runs& runs) {
 }
 
 auto section_key(const RunResult& run) {
-  return std::tuple(run.protocol != "held_out", run.synthetic, !run.comparable, run.device);
+  return std::tuple(run.protocol != "held_out", run.synthetic, !run.comparable, run.device,
+                    run.precision);
 }
 
 auto group_key(const RunResult& run) {
@@ -155,7 +156,7 @@ const SystemSummary* Section::reference(const SystemSummary& summary) const {
 }
 
 std::string Section::title() const {
-  return fmt::format("Protocol {}, device {}{}", protocol, device,
+  return fmt::format("Protocol {}, device {} in {}{}", protocol, device, precision,
                      synthetic     ? ", SYNTHETIC data"
                      : !comparable ? ", not all of Fashion-MNIST"
                                    : "");
@@ -176,7 +177,8 @@ std::vector<Section> summarize(std::span<const RunResult> runs) {
   for (const Runs& of_system : grouped(runs)) {
     const RunResult& first = *of_system.front();
     if (previous == nullptr || section_key(*previous) != section_key(first))
-      sections.push_back({first.protocol, first.device, first.synthetic, first.comparable, {}});
+      sections.push_back(
+          {first.protocol, first.device, first.precision, first.synthetic, first.comparable, {}});
     sections.back().systems.push_back(summarize_system(of_system));
     previous = &first;
   }

@@ -44,10 +44,10 @@ struct SystemSummary {
   Confusion confusion;  // added up over the seeds that have one
 };
 
-/// Runs whose numbers are comparable: one protocol, one device, one kind of data.
+/// Runs whose numbers are comparable: one protocol, one device and precision, one kind of data.
 struct Section {
   std::string protocol;
-  std::string device;
+  std::string device, precision;
   bool synthetic = false;
   bool comparable = true;
   std::vector<SystemSummary> systems;  // in the study's order
@@ -64,7 +64,7 @@ struct Section {
   /// is none.
   const SystemSummary* reference(const SystemSummary& summary) const;
 
-  /// What its runs have in common: "Protocol held_out, device cpu, SYNTHETIC data".
+  /// What its runs have in common: "Protocol held_out, device cpu in fp32, SYNTHETIC data".
   std::string title() const;
 };
 
@@ -72,8 +72,8 @@ struct Section {
 std::set<std::string> commits(std::span<const Section> sections);
 
 /// Validates the runs and sorts them into sections: held_out first, real data first, then by
-/// device. Error for no runs, the same run twice, or seeds of one system that differ in size or
-/// classes.
+/// device and precision. Error for no runs, the same run twice, or seeds of one system that differ
+/// in size or classes.
 std::vector<Section> summarize(std::span<const RunResult> runs);
 
 }  // namespace drape

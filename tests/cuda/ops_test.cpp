@@ -1,5 +1,6 @@
 // Every op on the device, a real or an emulated one, beside the CPU.
 #include <algorithm>
+#include <memory>
 
 #include "layers/add.h"
 #include "layers/avg_pool2d.h"
@@ -9,6 +10,7 @@
 #include "layers/linear.h"
 #include "layers/losses.h"
 #include "layers/relu.h"
+#include "optim/adam.h"
 #include "optim/sgd.h"
 #include "tests/catch.h"
 #include "tests/compare.h"
@@ -129,12 +131,32 @@ TEST_CASE("bf16 is refused where it would lose what has to be kept", "[cuda]") {
                     "batch_norm: expected all tensors in f32 on cuda, got one in bf16 on cuda");
   CHECK_THROWS_WITH(linear(x, ones({1, 3}, DType::f32), {}),
                     "linear: expected all tensors in bf16 on cuda, got one in f32 on cuda");
-  Tensor weight = ones({3}, DType::bf16);
-  weight.track();
-  backward(relu(weight), c);
-  Sgd optimizer({weight}, {});
-  CHECK_THROWS_WITH(optimizer.step(0.1),
-                    "dispatch: expected elements of type f32 or f64 on cuda, got bf16");
+}
+
+TEST_CASE("an optimiser moves parameters in bf16 by steps that are too small for them", "[cuda]") {
+  if (const std::string why = no_cuda(); !why.empty()) return skip(why);
+  const auto moved = [](auto make) {
+    Tensor narrow = Tensor::full({5}, 1.0, DType::bf16, Device::cuda);
+    Tensor wide = Tensor::full({3}, 1.0, DType::f32, Device::cuda);
+    narrow.track(), wide.track();
+    const std::unique_ptr<Optimizer> optimizer = make(std::vector{narrow, wide});
+    for (int i = 0; i < 30; ++i) {
+      optimizer->clear_grads();
+      backward(relu(narrow), Tensor::full({5}, 1.0, DType::bf16, Device::cuda));
+      backward(relu(wide), Tensor::full({3}, 1.0, DType::f32, Device::cuda));
+      optimizer->step(1e-3);  // a quarter of the distance to the next number below 1
+    }
+    CHECK(optimizer->weights()[1].data<float>() == wide.data<float>());
+    const Tensor& kept = optimizer->weights()[0];
+    CHECK(kept.dtype() == DType::f32);
+    CHECK(largest(kept) == largest(wide));
+    CHECK(same_bits(kept.to(DType::bf16), narrow));
+    return largest(kept);
+  };
+  const auto sgd = [](const std::vector<Tensor>& p) { return std::make_unique<Sgd>(p); };
+  const auto adam = [](const std::vector<Tensor>& p) { return std::make_unique<Adam>(p); };
+  CHECK(moved(sgd) == Approx(0.97).epsilon(1e-5));
+  CHECK(moved(adam) == Approx(0.97).epsilon(1e-5));
 }
 
 TEST_CASE("a layer in bf16 trains weights in f32", "[cuda]") {

@@ -128,7 +128,7 @@ TEST_CASE("a model in bf16 does what it does in f64, and keeps its statistics in
   rounded.to(DType::bf16);
   rounded.to(Device::cuda);
   for (const NamedTensor& entry : rounded.state()) {
-    CHECK(entry.tensor.dtype() == (entry.role == Role::buffer ? DType::f32 : DType::bf16));
+    CHECK(entry.tensor.dtype() == (entry.role == Role::parameter ? DType::bf16 : DType::f32));
   }
   const Examples cpu = few_examples(Device::cpu), cuda = few_examples(Device::cuda);
   const Mix mix{.lambda = 0.75, .order = {7, 6, 5, 4, 3, 2, 1, 0}};
@@ -197,6 +197,19 @@ TEST_CASE("recorded steps train the same bits as kernels launched one by one", "
           (optimizer == OptimizerKind::sgd ? "sgd_step" : "adam_step"));
     CHECK(each.recorded.empty());
   }
+}
+
+TEST_CASE("training in bf16 goes as in f32, and leaves a model in f32", "[cuda]") {
+  if (const std::string why = no_cuda(); !why.empty()) return skip(why);
+  const TrainerOptions options{.epochs = 3, .batch = 5, .learning_rate = 1e-2};
+  Observer silent;
+  const Run wide = run_on(Device::cuda, DType::f32, options, silent);
+  const Run narrow = run_on(Device::cuda, DType::bf16, options, silent);
+  check_alike(wide.history, narrow.history, 3e-2);
+  CHECK(narrow.history != wide.history);
+  for (const Tensor& weight : narrow.weights) CHECK(weight.dtype() == DType::f32);
+  const Tensor& filters = narrow.weights.front();
+  CHECK_FALSE(same_bits(filters, filters.to(DType::bf16).to(DType::f32)));
 }
 
 TEST_CASE("a run whose steps cannot be recorded says so once, and trains", "[cuda]") {
