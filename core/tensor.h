@@ -14,8 +14,8 @@
 #include "core/shape.h"
 #include "kernels/backend.h"
 #include "kernels/bfloat16.h"
-#include "kernels/trace.h"
 #include "kernels/memory.h"
+#include "kernels/trace.h"
 
 namespace drape {
 
@@ -177,8 +177,8 @@ void backward(const Tensor& y);
 [[noreturn]] void refuse_elements(const Tensor& x, const char* expected);
 
 /// Calls f(tag, T{}) with the kernel tag of x's device and a zero of x's element type: f32, f64 or,
-/// on CUDA and unless f takes std::floating_point types alone, bf16. Profilers see it under the name
-/// of the file it is called in, which is the op's.
+/// on CUDA and unless f takes std::floating_point types alone, bf16. Profilers see it under the
+/// name of the file it is called in, which is the op's.
 template <class F>
 void dispatch(const Tensor& x, F&& f,
               std::source_location where = std::source_location::current()) {

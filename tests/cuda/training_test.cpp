@@ -251,14 +251,14 @@ TEST_CASE("a step of each system is a handful of kernels", "[cuda]") {
     std::string system;
     std::int64_t kernels;
   };
-  for (const Limit& limit : std::vector<Limit>{{"standard", 28},
-                                               {"deep", 42},
-                                               {"dilated2", 28},
-                                               {"dilated10", 28},
-                                               {"deformable", 45},
-                                               {"enhanced", 59},
-                                               {"standard_mixup", 28},
-                                               {"deformable_mixup", 45}}) {
+  for (const Limit& limit : std::vector<Limit>{{"standard", 15},
+                                               {"deep", 25},
+                                               {"dilated2", 15},
+                                               {"dilated10", 15},
+                                               {"deformable", 24},
+                                               {"enhanced", 40},
+                                               {"standard_mixup", 15},
+                                               {"deformable_mixup", 24}}) {
     const System& system = find_system(limit.system);
     Sequential model = build_system(system);
     model.to(Device::cuda);
