@@ -201,7 +201,7 @@ TEST_CASE("recorded steps train the same bits as kernels launched one by one", "
 
 TEST_CASE("training in bf16 goes as in f32, and leaves a model in f32", "[cuda]") {
   if (const std::string why = no_cuda(); !why.empty()) return skip(why);
-  const TrainerOptions options{.epochs = 3, .batch = 5, .learning_rate = 1e-2};
+  const TrainerOptions options{.epochs = 3, .batch = 5, .learning_rate = 2e-3};
   Observer silent;
   const Run wide = run_on(Device::cuda, DType::f32, options, silent);
   const Run narrow = run_on(Device::cuda, DType::bf16, options, silent);
