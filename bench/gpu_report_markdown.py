@@ -1,6 +1,7 @@
 """What gpu_report.py found, as a page to read."""
 
-import re
+from kernel_peers import kernel_table
+from markdown import table
 
 
 def markdown(facts, parts):
@@ -15,13 +16,6 @@ def markdown(facts, parts):
     return "\n".join(lines) + "\n"
 
 
-def table(head, rows):
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return lines + [
-        "| " + " | ".join("-" if cell is None else str(cell) for cell in row) + " |" for row in rows
-    ]
-
-
 def ratio(ours, theirs):
     return f"{ours / theirs:.1f}" if ours and theirs else None
 
@@ -33,14 +27,7 @@ def plain(part):
 
 
 def kernels(part):
-    def without_suffixes(name):  # of Google Benchmark
-        return re.sub(r"(/process_time|/manual_time|/real_time)+$", "", name)
-
-    rows = []
-    for name, row in part["rows"].items():
-        peer = part["pytorch"].get(without_suffixes(name))
-        rows.append((*(without_suffixes(name), *row.values()), peer, ratio(peer, row["us"])))
-    return table(["kernel", "us", "GB/s", "GFLOP/s", "PyTorch, us", "times as fast"], rows)
+    return kernel_table(list(part["rows"].values()), "cuda")
 
 
 def training(part):

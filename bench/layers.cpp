@@ -1,29 +1,13 @@
 #include "bench/layers.h"
 
-#include <algorithm>
-#include <chrono>
 #include <functional>
 
-#include "kernels/memory.h"
+#include "bench/timing.h"
 #include "layers/losses.h"
 #include "optim/adam.h"
 
 namespace drape::bench {
 namespace {
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
-
-double seconds_of(Device device, const std::function<void()>& work) {
-  const auto wait = [&] { on(device, [](auto tag) { kernels::synchronize(tag); }); };
-  wait();
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  wait();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 // Times y = function(x), and the way back from y to x and to the parameters.
 PartSeconds time_part(const std::string& name, const std::function<Tensor(const Tensor&)>& function,
@@ -36,7 +20,7 @@ PartSeconds time_part(const std::string& name, const std::function<Tensor(const 
     const Tensor dy = Tensor::full(y.shape(), 1.0, y.dtype(), y.device());
     backwards.push_back(seconds_of(x.device(), [&] { backward(y, dy); }));
   }
-  return {name, median(forward), backwards.empty() ? 0.0 : median(backwards)};
+  return {name, summarize(forward).seconds, backwards.empty() ? 0.0 : summarize(backwards).seconds};
 }
 
 }  // namespace
@@ -70,7 +54,7 @@ std::vector<PartSeconds> time_parts(Sequential& model, const Batch& batch, int r
     backward(softmax_cross_entropy(model.forward(batch.x, pass), batch.targets));
     steps.push_back(seconds_of(x.device(), [&] { optimizer.step(1e-3); }));
   }
-  parts.back().forward = median(steps);
+  parts.back().forward = summarize(steps).seconds;
   return parts;
 }
 

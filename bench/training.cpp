@@ -1,19 +1,27 @@
-// Training speed of the eight systems, images/s: the trainer itself on drawn garments, evaluation
-// left out.
+// Training speed of the eight systems, or of networks of any size: the trainer itself on drawn
+// garments or random pixels, evaluation left out.
+//   bench_training [--system standard] [--network deform --size 56] [--device cuda] [--json FILE]
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <exception>
 #include <future>
-#include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "bench/layers.h"
+#include "bench/networks.h"
+#include "bench/options.h"
+#include "bench/rates.h"
+#include "bench/record.h"
 #include "bench/vendor_convolution.h"
+#include "core/print.h"
 #include "data/synthetic.h"
 #include "kernels/memory.h"
 #include "kernels/parallel.h"
+#include "layers/conv2d.h"
 #include "models/build.h"
 #include "optim/trainer.h"
 
@@ -21,27 +29,38 @@ namespace {
 
 using namespace drape;
 
-struct Options {
+struct Options : bench::CommonOptions {
   std::vector<std::string> systems;
-  std::int64_t batch = 64;
-  int threads = 0, steps = 40, repeats = 5;
-  Device device = Device::cpu;
-  bool json = false, layers = false, kernels = false;
+  std::string network;
+  std::int64_t batch = 64, size = 28, channels = 32;
+  int steps = 40, repeats = 5;
+  bool layers = false, kernels = false;
+
+  std::int64_t images() const { return batch * steps; }  // of an epoch
 };
 
-// Images per second of every epoch but the first, which warms up.
+// What is trained, from its initial weights.
+struct Subject {
+  std::string name;
+  Sequential model;
+  double mixup_alpha;
+  std::int64_t size;  // of its images
+};
+
+// Seconds of a step, in every epoch but the first, which warms up.
 class Pace : public Observer {
  public:
-  void on_begin(const TrainingPlan& plan) override { images_ = plan.images_per_epoch; }
+  explicit Pace(const Options& options) : options_(options) {}
+
   void on_step(const EpochProgress& progress) override {
-    if (progress.epoch > 1 && progress.images == images_)
-      rates.push_back(static_cast<double>(images_) / progress.seconds);
+    if (progress.epoch > 1 && progress.images == options_.images())
+      seconds_a_step.push_back(progress.seconds / options_.steps);
   }
 
-  std::vector<double> rates;
+  std::vector<double> seconds_a_step;
 
  private:
-  std::int64_t images_ = 0;
+  const Options& options_;
 };
 
 Examples examples(const LabelledImages& images, Device device) {
@@ -54,20 +73,52 @@ Examples examples(const LabelledImages& images, Device device) {
   return all;
 }
 
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
+// Garments as large as Fashion-MNIST's, else random pixels.
+Examples drawn_examples(std::int64_t count, std::int64_t size, Device device) {
+  if (size == kImageSide) return examples(synthetic_garments(0, count, 1).train, device);
+  LabelledImages images{size, size, std::vector<std::uint8_t>(count * size * size),
+                        std::vector<std::uint8_t>(static_cast<std::size_t>(count))};
+  const RandomStream stream{.seed = 0, .id = 0};
+  for (std::size_t i = 0; i < images.pixels.size(); ++i)
+    images.pixels[i] = static_cast<std::uint8_t>(stream.word(i));
+  for (std::size_t i = 0; i < images.labels.size(); ++i)
+    images.labels[i] = static_cast<std::uint8_t>(i % kClasses);
+  return examples(images, device);
 }
 
 // Multiplications and additions of a training step per image: forward, and backward twice as much
-// but for the first layer's input, which has no gradient.
-double flop_per_image(Module& model) {
-  return 6.0 * static_cast<double>(model.multiply_adds({1, 28, 28, 1})) - 2.0 * 9 * 32 * 28 * 28;
+// but for the gradient of the image, which an ordinary convolution does not compute.
+double flop_per_image(Subject& subject) {
+  double flop =
+      6.0 * static_cast<double>(subject.model.multiply_adds({1, subject.size, subject.size, 1}));
+  bool first = true;
+  subject.model.each([&](const std::string&, Module& layer) {
+    if (first && dynamic_cast<Conv2d*>(&layer)) {
+      flop -= 2.0 * static_cast<double>(layer.multiply_adds({1, subject.size, subject.size, 1}));
+    }
+    first = false;
+  });
+  return flop;
+}
+
+// Numbers that a training step cannot but keep or make, per image and for all of them: the layers'
+// outputs, and the parameters.
+struct Elements {
+  std::int64_t an_image = 0, parameters = 0;
+};
+Elements elements(Subject& subject) {
+  Elements count{0, subject.model.parameter_count()};
+  Shape shape{1, subject.size, subject.size, 1};
+  subject.model.each([&](const std::string&, Module& layer) {
+    shape = layer.output_shape(shape);
+    count.an_image += shape.size();
+  });
+  return count;
 }
 
 // The rate at which oneDNN alone does the convolutions of `standard`, flop/s: all of their passes
 // in a training step.
-double vendor_rate(std::int64_t batch, int threads) {
+double vendor_rate(std::int64_t batch) {
   const auto same = [&](std::int64_t size, std::int64_t C, std::int64_t K) {
     return Conv2dGeometry{batch, size, size, C, K, 3, 3, size, size, {1}, {1}, {1}, 1};
   };
@@ -77,7 +128,9 @@ double vendor_rate(std::int64_t batch, int threads) {
   };
   const auto time =
       [&](const Conv2dGeometry& g) {  // on a thread of its own: OpenMP's thread count is a thread's
-        return std::async(std::launch::async, bench::time_vendor_convolution, g, threads).get();
+        return std::async(std::launch::async, bench::time_vendor_convolution, g,
+                          kernels::thread_count())
+            .get();
       };
   const bench::VendorSeconds a = time(first), b = time(second);
   const double seconds =
@@ -85,77 +138,138 @@ double vendor_rate(std::int64_t batch, int threads) {
   return (2.0 * flop(first) + 3.0 * flop(second)) / seconds;
 }
 
-Sequential initialized(const System& system, Device device) {
-  Sequential model = build_system(system);
+Subject initialized(Subject subject, Device device) {
   Generator initialization(0, Purpose::initialization);
-  model.initialize(initialization);
-  model.to(device);
-  return model;
+  subject.model.initialize(initialization);
+  subject.model.to(device);
+  return subject;
+}
+
+Subject system_subject(const std::string& name, Device device) {
+  const System& system = find_system(name);
+  return initialized({name, build_system(system), system.mixup_alpha, kImageSide}, device);
+}
+
+Subject network_subject(const Options& options) {
+  return initialized(
+      {fmt::format("{}, batch {}, {}x{}, {} channels", options.network, options.batch, options.size,
+                   options.size, options.channels),
+       bench::growing_network(options.network, options.size, options.channels), 0.0, options.size},
+      options.device());
 }
 
 // Where the time of a step goes.
-void print_layers(const Options& options, const System& system, const DataSet& data) {
-  Sequential model = initialized(system, options.device);
-  const Examples all = examples(data.train, options.device);
-  const auto batch = gather_batch(
-      all.images, all.labels, std::span(all.indices).first(static_cast<std::size_t>(options.batch)),
-      all.classes, {}, DType::f32);
-  const std::vector<bench::PartSeconds> parts = bench::time_parts(model, batch, options.steps);
+void print_layers(const Options& options, Subject& subject) {
+  const Examples all = drawn_examples(options.batch, subject.size, options.device());
+  const auto batch = gather_batch(all.images, all.labels, all.indices, all.classes, {}, DType::f32);
+  const std::vector<bench::PartSeconds> parts =
+      bench::time_parts(subject.model, batch, options.steps);
   double sum = 0.0;
   for (const bench::PartSeconds& part : parts) sum += part.forward + part.backward;
-  std::printf("%s, ms a step: %.3f\n", system.name.data(), 1e3 * sum);
+  print(stdout, "{}, ms a step: {:.3f}\n", subject.name, 1e3 * sum);
   for (const bench::PartSeconds& part : parts) {
-    std::printf("  %-12s forward %8.3f  backward %8.3f  %5.1f %%\n", part.name.c_str(),
-                1e3 * part.forward, 1e3 * part.backward,
-                100.0 * (part.forward + part.backward) / sum);
+    print(stdout, "  {:<12} forward {:8.3f}  backward {:8.3f}  {:5.1f} %\n", part.name,
+          1e3 * part.forward, 1e3 * part.backward, 100.0 * (part.forward + part.backward) / sum);
   }
 }
 
 // What the device is asked for in a step.
-void print_kernels(const Options& options, const System& system, const DataSet& data) {
+void print_kernels(const Options& options, Subject& subject) {
   class Printer : public Observer {
    public:
     void on_recorded(const kernels::GraphContent& step) override {
-      std::printf(", %lld kernels a step:\n", static_cast<long long>(step.kernels));
-      for (const std::string& name : step.names) std::printf("  %s\n", name.c_str());
+      print(stdout, ", {} kernels a step:\n", step.kernels);
+      for (const std::string& name : step.names) print(stdout, "  {}\n", name);
       done = true;
     }
     void on_warning(const std::string& line) override { throw Error(line); }
     std::atomic<bool> done = false;
   } printer;
-  Sequential model = initialized(system, options.device);
-  std::printf("%s", system.name.data());
-  train(model, examples(data.train, options.device), examples(data.test, options.device),
-        {.batch = options.batch, .mixup_alpha = system.mixup_alpha}, printer, printer.done);
+  print(stdout, "{}", subject.name);
+  const Examples all = drawn_examples(options.images(), subject.size, options.device());
+  train(subject.model, all, all, {.batch = options.batch, .mixup_alpha = subject.mixup_alpha},
+        printer, printer.done);
 }
 
-void run(const Options& options, const System& system, const DataSet& data) {
-  Sequential model = initialized(system, options.device);
-  Pace pace;
+// Whether parts of a step are shown instead of its speed.
+bool print_parts(const Options& options, Subject& subject) {
+  if (options.layers) print_layers(options, subject);
+  if (options.kernels) print_kernels(options, subject);
+  return options.layers || options.kernels;
+}
+
+kernels::MemoryUse memory_on(Device device) {
+  return on(device, [](auto tag) { return kernels::memory_use(tag); });
+}
+
+// The row of a subject. "memory": the most bytes of tensors, beyond the data set and the
+// parameters, that training took; right for the first subject of a process, whose peak it is.
+bench::Json measured(const Options& options, Subject& subject) {
+  const Examples training = drawn_examples(options.images(), subject.size, options.device());
+  const std::int64_t before = memory_on(options.device()).bytes;
+  Examples validation = training;
+  validation.indices.resize(1);  // the trainer wants to evaluate something
+  Pace pace(options);
   const std::atomic<bool> never{false};
-  train(model, examples(data.train, options.device), examples(data.test, options.device),
+  train(subject.model, training, validation,
         {.epochs = options.repeats + 1,
          .batch = options.batch,
-         .mixup_alpha = system.mixup_alpha,
+         .mixup_alpha = subject.mixup_alpha,
          .early_stopping{.patience = 0}},
         pace, never);
-  const double rate = median(pace.rates);
-  if (options.json) {
-    const nlohmann::json line{{"system", system.name},      {"images_per_second", rate},
-                              {"repeats", pace.rates},      {"batch", options.batch},
-                              {"threads", options.threads}, {"device", name(options.device)}};
-    std::printf("%s\n", line.dump().c_str());
-  } else {
-    const double flop_rate = rate * flop_per_image(model);
-    std::printf("%-18s %8.0f images/s  %6.1f GFLOP/s", system.name.data(), rate, flop_rate * 1e-9);
-    if (system.name == "standard" && options.device == Device::cpu) {
-      const double vendor = vendor_rate(options.batch, options.threads);
-      std::printf("  %.0f %% of the %.1f GFLOP/s at which oneDNN alone does its convolutions",
-                  100.0 * flop_rate / vendor, vendor * 1e-9);
-    }
-    std::printf("\n");
+  const bench::Timing step = bench::summarize(pace.seconds_a_step);
+  const Elements count = elements(subject);
+  bench::Json row = bench::row_of(subject.name, step);
+  row["images/s"] = static_cast<double>(options.batch) / step.seconds;
+  row["GFLOP/s"] = 1e-9 * flop_per_image(subject) * row["images/s"].get<double>();
+  row["batch"] = options.batch;
+  row["GFLOP a step"] = 1e-9 * flop_per_image(subject) * static_cast<double>(options.batch);
+  row["elements a step"] = options.batch * count.an_image + count.parameters;
+  row["memory"] = memory_on(options.device()).peak_bytes - before;
+  return row;
+}
+
+void print_row(const bench::Json& row, const std::optional<double>& product_rate,
+               const Options& options) {
+  const auto number = [&](const char* key) { return row.at(key).get<double>(); };
+  const std::string name = row.at("name");
+  print(stdout, "{:<18} {:8.0f} images/s  +- {:4.1f} %  {:6.1f} GFLOP/s", name, number("images/s"),
+        100.0 * number("noise"), number("GFLOP/s"));
+  if (product_rate)
+    print(stdout, ", {:.0f} % of the machine's GEMM rate",
+          1e11 * number("GFLOP/s") / *product_rate);
+  if (name == "standard" && options.device() == Device::cpu) {
+    const double vendor = vendor_rate(options.batch);
+    print(stdout, ", {:.0f} % of the {:.1f} GFLOP/s at which oneDNN alone does its convolutions",
+          1e11 * number("GFLOP/s") / vendor, 1e-9 * vendor);
   }
+  print(stdout, "\n");
   std::fflush(stdout);
+}
+
+void run(const Options& options, std::span<const char* const> arguments) {
+  options.apply();
+  bench::Record record("bench_training", arguments, options.device(), options.json);
+  if (!options.network.empty()) {
+    Subject subject = network_subject(options);
+    if (print_parts(options, subject)) return;
+    const bench::Json row = measured(options, subject);
+    record.add_row(row);
+    return print_row(row, {}, options);
+  }
+  std::optional<double> product_rate;
+  for (const std::string& name : options.systems) {
+    Subject subject = system_subject(name, options.device());
+    if (print_parts(options, subject)) continue;
+    if (!product_rate) {
+      product_rate = bench::product_rate(options.device());
+      record.add_condition("product, GFLOP/s", 1e-9 * *product_rate);
+      print(stdout, "GEMM rate of this machine: {:.1f} GFLOP/s\n", 1e-9 * *product_rate);
+    }
+    const bench::Json row = measured(options, subject);
+    record.add_row(row);
+    print_row(row, product_rate, options);
+  }
 }
 
 }  // namespace
@@ -163,43 +277,33 @@ void run(const Options& options, const System& system, const DataSet& data) {
 int main(int argc, char** argv) {
   Options options;
   CLI::App app("Training speed of the eight systems, images/s");
-  std::vector<std::string> names;
-  for (const System& system : systems()) names.emplace_back(system.name);
+  for (const System& system : systems()) options.systems.emplace_back(system.name);
   app.add_option("--system", options.systems, "which ones; all by default")
-      ->check(CLI::IsMember(names));
-  app.add_option("--batch", options.batch, "images a step")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app.add_option("--threads", options.threads, "0: one a core")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
+      ->check(CLI::IsMember(options.systems));
+  app.add_option("--network", options.network, "instead: a network of a given size")
+      ->check(CLI::IsMember({"conv", "deform"}));
+  for (const auto& [option, value, help] :
+       {std::tuple("--batch", &options.batch, "images a step"),
+        std::tuple("--size", &options.size, "height and width of the network's images"),
+        std::tuple("--channels", &options.channels, "of the network's convolutions")}) {
+    app.add_option(option, *value, help)->check(CLI::PositiveNumber)->capture_default_str();
+  }
   app.add_option("--steps", options.steps, "steps a repeat")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--repeats", options.repeats, "the median of these counts")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  bool cuda = false;
-  CLI::Option* const on_cuda = app.add_flag("--cuda", cuda, "on the device, with TF32");
-  app.add_flag("--json", options.json, "one line of JSON a system");
   app.add_flag("--layers", options.layers, "where the time of a step goes, layer by layer");
-  app.add_flag("--kernels", options.kernels, "with --cuda: what the device is asked for in a step")
-      ->needs(on_cuda);
+  CLI::Option* const kernels =
+      app.add_flag("--kernels", options.kernels, "on cuda: what the device is asked for in a step");
+  options.add_to(app);
+  kernels->needs("--device");
   CLI11_PARSE(app, argc, argv);
   try {
-    if (cuda) {
-      options.device = Device::cuda;
-      if constexpr (kCudaBuilt) set_cuda_math(Math::tf32);
-    }
-    if (options.threads > 0) kernels::set_thread_count(options.threads);
-    options.threads = kernels::thread_count();
-    const DataSet data = synthetic_garments(0, options.batch * options.steps, 10);
-    for (const std::string& name : options.systems.empty() ? names : options.systems) {
-      const auto task = options.kernels ? print_kernels : options.layers ? print_layers : run;
-      task(options, find_system(name), data);
-    }
+    run(options, std::span<const char* const>(argv + 1, argv + argc));
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "bench_training: %s\n", error.what());
+    print(stderr, "bench_training: {}\n", error.what());
     return 1;
   }
 }

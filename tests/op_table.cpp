@@ -42,10 +42,27 @@ Function pooled(Tensor (*pool)(const Tensor&, const Pool2dOptions&), const Pool2
   return [=](Inputs in) { return pool(in[0], options); };
 }
 
-// Sizes of the study's layers and of detection. Elementwise ops: about one operation an element.
-std::vector<RealSize> elementwise_size(const Shape& x, int inputs = 1) {
-  const std::vector<Shape> shapes(static_cast<std::size_t>(inputs), x);
-  return {{x.to_string(), shapes, static_cast<double>(x.size())}};
+// Sizes of the study's layers, of detection, and odd ones. Elementwise ops: about one operation an
+// element.
+std::vector<RealSize> elementwise_size(const Shape& x) {
+  return {{x.to_string(), {x}, static_cast<double>(x.size())}};
+}
+
+// Of every op that follows a convolution of the study: after the first and after the second.
+std::vector<RealSize> after_convolutions(double flop_an_element, int channel_inputs = 0) {
+  std::vector<RealSize> sizes;
+  for (const Shape& x : {Shape{64, 28, 28, 32}, Shape{64, 14, 14, 64}}) {
+    std::vector<Shape> shapes{x};
+    for (int i = 0; i < channel_inputs; ++i) shapes.push_back({x[3]});
+    sizes.push_back({x.to_string(), shapes, flop_an_element * static_cast<double>(x.size())});
+  }
+  return sizes;
+}
+
+RealSize linear_size(std::int64_t N, std::int64_t C, std::int64_t K) {
+  return {fmt::format("n{}_c{}_k{}", N, C, K),
+          {{N, C}, {K, C}, {K}},
+          2.0 * static_cast<double>(N * C * K)};
 }
 
 // N images of size x size, 3x3 filters, padding that keeps the size.
@@ -97,10 +114,7 @@ std::vector<Op> elementwise_rows() {
        {{{2, 3, 2, 5}, Values::nonzero}},
        [](Inputs in) { return relu(in[0]); },
        elementwise_size({64, 28, 28, 32})},
-      {"add",
-       {{{3, 5}}, {{3, 5}}},
-       [](Inputs in) { return add(in[0], in[1]); },
-       elementwise_size({64, 14, 14, 64}, 2)},
+      {"add", {{{3, 5}}, {{3, 5}}}, [](Inputs in) { return add(in[0], in[1]); }},
       {"add a tensor to itself", {{{3, 5}}}, [](Inputs in) { return add(in[0], in[0]); }},
       {"cast and back",
        {{{3, 5}}},  // f64 stays: no difference quotient is right in less
@@ -123,8 +137,7 @@ std::vector<Op> elementwise_rows() {
 std::vector<Op> pooling_rows() {
   const auto distinct = [](const Shape& x) { return std::vector<Input>{{x, Values::distinct}}; };
   return {
-      {"max_pool2d", distinct({2, 4, 6, 3}), pooled(max_pool2d, {}),
-       elementwise_size({64, 28, 28, 32})},
+      {"max_pool2d", distinct({2, 4, 6, 3}), pooled(max_pool2d, {}), after_convolutions(1.0)},
       {"max_pool2d, odd size", distinct({3, 5, 7, 1}), pooled(max_pool2d, {})},
       {"max_pool2d, padded", distinct({1, 4, 5, 3}), pooled(max_pool2d, {.padding = 1})},
       {"max_pool2d, overlapping, padded", distinct({1, 5, 6, 3}),
@@ -149,14 +162,12 @@ std::vector<Op> batch_norm_rows() {
       {"batch_norm", normalized_inputs({2, 3, 2, 3}), normalized(Mode::train)},
       {"batch_norm, rows", normalized_inputs({7, 2}), normalized(Mode::train)},
       {"batch_norm, one channel", normalized_inputs({1, 3, 3, 1}), normalized(Mode::train)},
-      {"batch_norm, relu",
-       normalized_inputs({3, 2, 2, 2}),
-       normalized(Mode::train, with_relu),
-       {{"[64,28,28,32]", {{64, 28, 28, 32}, {32}, {32}}, 10.0 * 64 * 28 * 28 * 32}}},
+      {"batch_norm, relu", normalized_inputs({3, 2, 2, 2}), normalized(Mode::train, with_relu),
+       after_convolutions(10.0, 2)},
       {"batch_norm, dropout", normalized_inputs({5, 1, 2, 3}),
        normalized(Mode::train, {.dropout = 0.4})},
       {"batch_norm, relu, dropout", normalized_inputs({3, 2, 2, 3}),
-       normalized(Mode::train, with_both)},
+       normalized(Mode::train, with_both), after_convolutions(10.0, 2)},
       {"batch_norm, eval", normalized_inputs({2, 3, 2, 3}), normalized(Mode::eval)},
       {"batch_norm, eval, relu", normalized_inputs({1, 3, 2, 2}),
        normalized(Mode::eval, with_both)},
@@ -170,12 +181,15 @@ std::vector<Op> linear_rows() {
   };
   const Activation relu = Activation::relu;
   return {
-      {"linear", {{{3, 5}}, fixed({4, 5}), fixed({4})}, linear_of({})},
+      {"linear",
+       {{{3, 5}}, fixed({4, 5}), fixed({4})},
+       linear_of({}),
+       {linear_size(64, 128, 10), linear_size(257, 3, 1)}},
       {"linear, no bias", {{{7, 3}}, fixed({2, 3})}, linear_of({})},
       {"linear, relu",
        {{{5, 4}}, fixed({3, 4}), fixed({3})},
        linear_of({.output = relu}),
-       {{"n64_c3136_k128", {{64, 3136}, {128, 3136}, {128}}, 2.0 * 64 * 3136 * 128}}},
+       {linear_size(64, 3136, 128), linear_size(64, 12544, 128)}},
       {"linear, relu at both ends", {{{3, 5}}, fixed({4, 5}), fixed({4})}, linear_of({relu, relu})},
       {"linear, many filters", {{{3, 2}}, fixed({19, 2}), fixed({19})}, linear_of({relu, relu})},
       {"linear, many filters, no bias", {{{2, 3}}, fixed({17, 3})}, linear_of({})},
@@ -188,13 +202,16 @@ std::vector<Op> conv2d_rows() {
     return std::vector<Input>{{x}, fixed(w), fixed({w[0]})};
   };
   return {
-      {"conv2d", inputs({2, 4, 5, 3}, {2, 3, 3, 3}), convolved({.padding = 1})},
+      {"conv2d",
+       inputs({2, 4, 5, 3}, {2, 3, 3, 3}),
+       convolved({.padding = 1}),
+       {conv2d_size(64, 32, 18, 14)}},  // predicts offsets
       {"conv2d, no bias", {{{1, 4, 4, 2}}, fixed({3, 2, 2, 2})}, convolved({})},
       {"conv2d, relu",
        inputs({2, 4, 4, 2}, {3, 3, 3, 2}),
        convolved({.padding = 1, .activation = Activation::relu}),
        {conv2d_size(64, 32, 64, 14), conv2d_size(64, 64, 128, 7), conv2d_size(64, 128, 256, 7),
-        conv2d_size(8, 256, 256, 56)}},
+        conv2d_size(8, 256, 256, 56), conv2d_size(257, 3, 1, 14)}},
       {"conv2d, eight channels", inputs({1, 4, 5, 8}, {8, 3, 3, 8}), convolved({.padding = 1})},
       {"conv2d, one channel",
        inputs({3, 5, 4, 1}, {2, 3, 3, 1}),
@@ -209,6 +226,10 @@ std::vector<Op> conv2d_rows() {
       {"conv2d, dilated",
        inputs({1, 7, 6, 2}, {2, 3, 3, 2}),
        convolved({.padding = 2, .dilation = 2}),
+       {conv2d_size(64, 32, 64, 14)}},
+      {"conv2d, dilated by ten",
+       inputs({1, 3, 12, 1}, {1, 3, 3, 1}),
+       convolved({.padding = 10, .dilation = 10}),
        {conv2d_size(64, 32, 64, 14)}},
       {"conv2d, dilated over the border", inputs({1, 4, 4, 1}, {2, 3, 3, 1}),
        convolved({.padding = 5, .dilation = 5})},
@@ -238,7 +259,8 @@ std::vector<Op> deform_conv2d_rows() {
        inputs({2, 3, 4, 2}, {2, 3, 4, 18}, {2, 3, 3, 2}),
        deformed({.padding = 1}),
        {deform_conv2d_size(32, 32, 64, 14), deform_conv2d_size(64, 32, 64, 14),
-        deform_conv2d_size(64, 1, 32, 28), deform_conv2d_size(8, 256, 256, 56)}},
+        deform_conv2d_size(256, 32, 64, 14), deform_conv2d_size(64, 1, 32, 28),
+        deform_conv2d_size(8, 256, 256, 56), deform_conv2d_size(257, 3, 1, 14)}},
       {"deform_conv2d, eight channels", inputs({1, 3, 3, 8}, {1, 3, 3, 18}, {5, 3, 3, 8}),
        deformed({.padding = 1})},
       {"deform_conv2d, mask", masked({1, 4, 3, 2}, {1, 4, 3, 18}, {3, 3, 3, 2}),

@@ -108,7 +108,7 @@ Findings wrong_includes(const Sources& sources) {
       {"optim", "optim data models layers core kernels"},
       {"examples", "examples optim data models layers core kernels"},
       {"tests", "tests examples optim data models layers core kernels"},
-      {"bench", "bench tests optim data models layers core kernels"},
+      {"bench", "bench tests examples optim data models layers core kernels"},
   };
   return check(sources, is_code, [&](const Source& source, std::string_view line) -> std::string {
     const std::string code = without_spaces(line);

@@ -1,4 +1,4 @@
-"""drape and PyTorch side by side: alternating, on the same cores, in one run; prints the ratios.
+"""Training by drape and by PyTorch: alternating, on the same cores, in one run; prints the ratios.
 
 usage: run.py [--python PYTHON] [--rounds N] [--threads T] [--systems NAME ...] [--out OUT]
 
@@ -32,7 +32,6 @@ CONFIGURATIONS = {
     "compile + channels_last": ["--compile", "--channels-last"],
     "compile + channels_last + fused Adam": ["--compile", "--channels-last", "--fused-adam"],
 }
-DEFORM_CASE = "n32_c32_k64_14x14"
 
 
 class NotRun(Exception):
@@ -82,49 +81,24 @@ def run_pinned(command, threads):
 
 def training_contenders(system, arguments):
     """drape, then PyTorch's configurations. Figures: images per second of training."""
-    def ours(text):
-        return {system: json.loads(text)["images_per_second"]}
+    def ours(_):
+        record = json.loads(record_file.read_text())
+        return {row["name"]: row["images/s"] for row in record["rows"]}
 
     def theirs(text):
         speeds = [json.loads(line)["images_per_second"] for line in text.splitlines()]
         return {system: statistics.median(speeds[1:])}  # the first epoch warms up and compiles
 
+    record_file = arguments.out.with_suffix(".drape.json")
     sampled = system.startswith(("deformable", "enhanced"))
     images = BATCH * (10 if sampled else 100) // (5 if arguments.quick else 1)
     peer = [arguments.python, str(HERE / "torch_systems.py"), system, "--json", "--no-eval",
             "--batch", str(BATCH), "--threads", str(arguments.threads), "--limit", str(images),
             "--epochs", "2" if arguments.quick else "3"]
     binary = [str(arguments.bin / "bench_training"), "--system", system, "--batch", str(BATCH),
-              "--threads", str(arguments.threads), "--json"]
+              "--threads", str(arguments.threads), "--json", str(record_file)]
     return [Contender("drape", binary, ours),
             *(Contender(name, peer + flags, theirs) for name, flags in CONFIGURATIONS.items())]
-
-
-def deform_contenders(arguments):
-    """drape's deformable convolution and torchvision's. Figures: milliseconds."""
-    rows = {f"deform_conv2d/{direction}/{DEFORM_CASE}": direction
-            for direction in ("forward", "backward")}
-
-    def ours(text):
-        per_unit = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3}
-        figures = {}
-        for run in json.loads(text)["benchmarks"]:
-            row = next((row for row in rows if run["name"].startswith(row)), None)
-            if row and row not in figures:
-                figures[row] = run["real_time"] * per_unit[run["time_unit"]]
-        if len(figures) != len(rows):
-            raise NotRun(f"bench_kernels has no {', '.join(set(rows) - set(figures))}")
-        return figures
-
-    def theirs(text):
-        record = json.loads(text)
-        return {row: record[direction]["milliseconds"] for row, direction in rows.items()}
-
-    binary = [str(arguments.bin / "bench_kernels"), "--benchmark_format=json",
-              f"--benchmark_filter=^deform_conv2d/(forward|backward)/{DEFORM_CASE}"]
-    peer = [arguments.python, str(HERE / "torch_deform_conv.py"),
-            "--threads", str(arguments.threads), "--repeats", "5" if arguments.quick else "30"]
-    return [Contender("drape", binary, ours), Contender("torchvision", peer, theirs)]
 
 
 def summary(contender, row):
@@ -136,39 +110,33 @@ def summary(contender, row):
             "high": max(rounds), "rounds": rounds}
 
 
-def compare(row, unit, contenders):
-    """drape against the best peer of a row: the most images/s, the fewest ms."""
+def compare(row, contenders):
+    """drape against the best peer of a row."""
     ours, *peers = (summary(contender, row) for contender in contenders)
-    result = {"row": row, "unit": unit, "drape": ours, "peers": peers}
+    result = {"row": row, "drape": ours, "peers": peers}
     ran = [peer for peer in peers if "median" in peer]
     if not ran:
         return result
-    larger_is_better = unit == "images/s"
-    best = (max if larger_is_better else min)(ran, key=lambda peer: peer["median"])
+    best = max(ran, key=lambda peer: peer["median"])
     result["best_peer"] = best["name"]
     if "median" in ours:
-        a, b = (ours, best) if larger_is_better else (best, ours)
-        by_round = [x / y for x, y in zip(a["rounds"], b["rounds"])]
-        result["ratio"] = {"of_medians": a["median"] / b["median"],
+        by_round = [x / y for x, y in zip(ours["rounds"], best["rounds"])]
+        result["ratio"] = {"of_medians": ours["median"] / best["median"],
                            "low": min(by_round), "high": max(by_round)}
     return result
 
 
 def measure(arguments):
-    """Rounds of every contender of a row in turn, row after row."""
-    tables = [("images/s", [system], training_contenders(system, arguments))
-              for system in arguments.systems]
-    if not arguments.no_deform:
-        rows = [f"deform_conv2d/{direction}/{DEFORM_CASE}" for direction in ("forward", "backward")]
-        tables.append(("ms", rows, deform_contenders(arguments)))
+    """Rounds of every contender of a system in turn, system after system."""
     results = []
-    for unit, rows, contenders in tables:
+    for system in arguments.systems:
+        contenders = training_contenders(system, arguments)
         for _ in range(arguments.rounds):
             for contender in contenders:
                 contender.run(arguments)
-                print(f"{rows[0]}, {contender.name}: {contender.reason or contender.rounds}",
+                print(f"{system}, {contender.name}: {contender.reason or contender.rounds}",
                       file=sys.stderr, flush=True)
-        results += [compare(row, unit, contenders) for row in rows]
+        results.append(compare(system, contenders))
     return results
 
 
@@ -210,22 +178,16 @@ def cell(entry, best=False):
 
 def markdown(record):
     lines = [f"- {key}: {value}" for key, value in record["conditions"].items()] + [""]
-    for unit in ("images/s", "ms"):
-        results = [result for result in record["results"] if result["unit"] == unit]
-        if not results:
-            continue
-        names = [peer["name"] for peer in results[0]["peers"]]
-        lines += [f"| {unit} | drape | ratio to the best | {' | '.join(names)} |",
-                  "|---" * (len(names) + 3) + "|"]
-        for result in results:
-            ratio = result.get("ratio")
-            shown = "{of_medians:.2f}x ({low:.2f} - {high:.2f})".format(**ratio) if ratio else "-"
-            cells = [result["row"], cell(result["drape"]), shown]
-            cells += [cell(peer, peer["name"] == result.get("best_peer"))
-                      for peer in result["peers"]]
-            lines.append(f"| {' | '.join(cells)} |")
-        lines.append("")
-    return "\n".join(lines)
+    names = list(CONFIGURATIONS)
+    lines += [f"| images/s | drape | ratio to the best | {' | '.join(names)} |",
+              "|---" * (len(names) + 3) + "|"]
+    for result in record["results"]:
+        ratio = result.get("ratio")
+        shown = "{of_medians:.2f}x ({low:.2f} - {high:.2f})".format(**ratio) if ratio else "-"
+        cells = [result["row"], cell(result["drape"]), shown]
+        cells += [cell(peer, peer["name"] == result.get("best_peer")) for peer in result["peers"]]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def parse_arguments():
@@ -236,11 +198,11 @@ def parse_arguments():
     parser.add_argument("--bin", type=Path, default=ROOT / "build" / "release" / "bin",
                         help="our binaries")
     parser.add_argument("--systems", nargs="*", choices=SYSTEMS, default=SYSTEMS)
-    parser.add_argument("--no-deform", action="store_true", help="training only")
     parser.add_argument("--quick", action="store_true", help="one short round: does it run?")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "peers")
     arguments = parser.parse_args()
     arguments.bin = arguments.bin.absolute()  # contenders run in the root of the repository
+    arguments.out = arguments.out.absolute()
     if os.sep in arguments.python:
         arguments.python = os.path.abspath(arguments.python)
     if arguments.quick:
@@ -250,9 +212,9 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
     record = {"conditions": conditions(arguments), "results": measure(arguments)}
     record["conditions"]["load after"] = round(os.getloadavg()[0], 2)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
     text = markdown(record)
     arguments.out.with_suffix(".md").write_text(text)
