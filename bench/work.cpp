@@ -138,7 +138,7 @@ struct Stored {
     std::vector<std::uint8_t> pixels(kImages * kPixels), classes(kImages);
     const RandomStream stream{.seed = 5, .id = 0};
     for (std::size_t i = 0; i < pixels.size(); ++i)
-      pixels[i] = static_cast<std::uint8_t>(stream.word(i));
+      pixels[i] = static_cast<std::uint8_t>(stream.word(i / 4) >> (8 * (i % 4)));
     for (std::size_t i = 0; i < classes.size(); ++i)
       classes[i] = static_cast<std::uint8_t>(i % kClasses);
     images = Tensor::from({kImages, 28, 28, 1}, pixels).to(device);
