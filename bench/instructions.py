@@ -66,7 +66,8 @@ def obstacle():
 def toolchain(program):
     """What the counts depend on besides the source."""
     c_library = " ".join(platform.libc_ver(str(shutil.which("sh"))))
-    return f"{output_of(program, '--toolchain').strip()}, {output_of('valgrind', '--version').strip()}, {c_library}"
+    built_with, valgrind = output_of(program, "--toolchain"), output_of("valgrind", "--version")
+    return f"{built_with.strip()}, {valgrind.strip()}, {c_library}"
 
 
 def count(program, rows):
