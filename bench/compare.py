@@ -3,7 +3,7 @@
 
 usage: compare.py OLD.json [NEW.json] [--bin FOLDER] [--fail-slower PERCENT] [--keep FILE]
 
-Both are files of `--json` (the schema: bench/record.h). Without NEW, OLD's program is run again from
+Both are files of `--json` (the schema: bench/record.h). Without NEW, OLD's program runs again from
 FOLDER with the same arguments. A row is faster or slower when its time and noise do not overlap the
 old ones, where noise is at least 2 %: what one process differs from the next by. Exit code 1 if a
 row is slower, beyond noise, by more than PERCENT; else 0.

@@ -14,6 +14,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 KERNEL = re.compile(
     r"Compiling entry function '(?P<kernel>\w+)' for '(?P<architecture>\w+)'.*?"
@@ -24,13 +25,31 @@ KERNEL = re.compile(
 COLUMNS = "{:>9} {:>6} {:>7} {:>7}  {:7} {}"
 
 
-def assembler_output(entry):
-    """The assembler's report on a file of compile_commands.json."""
+class Kernel(NamedTuple):
+    name: str
+    architecture: str
+    registers: int
+    stack: int  # bytes, as are the next two
+    spilled: int
+    shared: int  # static
+    symbol: str
+
+
+def entries(build_folder, wanted=()):
+    """The .cu files of compile_commands.json, those of the wanted names or all."""
+    for entry in json.loads((Path(build_folder) / "compile_commands.json").read_text()):
+        file = Path(entry["file"])
+        if file.suffix == ".cu" and (not wanted or file.name in wanted):
+            yield entry
+
+
+def assembler_output(entry, fatbin=os.devnull):
+    """The assembler's report on a file of compile_commands.json; its code goes to `fatbin`."""
     words = shlex.split(entry["command"])
     compiler = next(i for i, word in enumerate(words) if Path(word).name == "nvcc")
     words = words[compiler:]  # without the compiler cache
     words[words.index("-c")] = "-fatbin"  # for the device alone
-    words[words.index("-o") + 1] = os.devnull
+    words[words.index("-o") + 1] = str(fatbin)
     done = subprocess.run(
         [*words, "-Xptxas=-v"], cwd=entry["directory"], capture_output=True, text=True
     )
@@ -64,35 +83,29 @@ def short(name):
 
 
 def resources(report):
-    """Rows (kernel, architecture, registers, stack bytes, spilled bytes, shared bytes)."""
+    """The kernels of an assembler's report."""
     found = list(KERNEL.finditer(report))
     for kernel, name in zip(found, demangled([kernel["kernel"] for kernel in found])):
         shared = re.search(r"(\d+) bytes smem", kernel["rest"])
-        yield (
+        yield Kernel(
             short(name),
             kernel["architecture"],
             int(kernel["registers"]),
             int(kernel["stack"]),
             int(kernel["stores"]) + int(kernel["loads"]),
             int(shared[1]) if shared else 0,
+            kernel["kernel"],
         )
 
 
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    commands = json.loads((Path(sys.argv[1]) / "compile_commands.json").read_text())
-    wanted = {Path(word).name for word in sys.argv[2:]}
     print(COLUMNS.format("registers", "stack", "spilled", "shared", "for", "kernel"))
     kernels = 0
-    for entry in commands:
-        file = Path(entry["file"])
-        if file.suffix != ".cu" or (wanted and file.name not in wanted):
-            continue
-        for name, architecture, registers, stack, spilled, shared in sorted(
-            resources(assembler_output(entry))
-        ):
-            print(COLUMNS.format(registers, stack, spilled, shared, architecture, name))
+    for entry in entries(sys.argv[1], {Path(word).name for word in sys.argv[2:]}):
+        for k in sorted(resources(assembler_output(entry))):
+            print(COLUMNS.format(k.registers, k.stack, k.spilled, k.shared, k.architecture, k.name))
             kernels += 1
     print(f"{kernels} kernels")
     return 0 if kernels else 1
