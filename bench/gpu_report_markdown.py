@@ -2,6 +2,7 @@
 
 from kernel_peers import kernel_table
 from markdown import table
+from to_accuracy import accuracy_table
 
 
 def markdown(facts, parts):
@@ -40,6 +41,10 @@ def training(part):
     return table(head, rows)
 
 
+def to_accuracy(part):
+    return accuracy_table(list(part["rows"].values()))
+
+
 def accuracy(part):
     def several(values, digits=2):
         return ", ".join(f"{value:.{digits}f}" for value in values) or None
@@ -62,5 +67,6 @@ TABLES = {
     "sanitizers": plain,
     "kernels": kernels,
     "training": training,
+    "to_accuracy": to_accuracy,
     "accuracy": accuracy,
 }

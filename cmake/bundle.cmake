@@ -30,7 +30,7 @@ install(RUNTIME_DEPENDENCY_SET libraries
 
 install(DIRECTORY tests/golden DESTINATION tests FILES_MATCHING PATTERN "*.json")
 install(DIRECTORY bench/peers DESTINATION bench FILES_MATCHING PATTERN "*.py")
-install(PROGRAMS bench/gpu_report.py bench/kernel_peers.py DESTINATION bench)
-install(FILES bench/gpu_report_markdown.py bench/markdown.py bench/processes.py DESTINATION bench)
+install(PROGRAMS bench/gpu_report.py bench/kernel_peers.py bench/to_accuracy.py DESTINATION bench)
+install(FILES bench/gpu_report_markdown.py bench/markdown.py bench/processes.py bench/systems.py DESTINATION bench)
 install(PROGRAMS cmake/bundle_run.sh DESTINATION . RENAME run)
 install(FILES LICENSE DESTINATION .)

@@ -92,7 +92,7 @@ def loss_of(net, x, y, alpha):
     return F.binary_cross_entropy_with_logits(net(x), target)
 
 
-def train_epoch(net, optimizer, images, labels, batch, alpha):
+def train_epoch(net, optimizer, schedule, images, labels, batch, alpha):
     """The mean loss."""
     net.train()
     total = 0.0
@@ -101,6 +101,7 @@ def train_epoch(net, optimizer, images, labels, batch, alpha):
         loss = loss_of(net, images[index], labels[index], alpha)
         loss.backward()
         optimizer.step()
+        schedule.step()
         total += loss.detach() * len(index)
     return float(total) / len(images)  # waits for the device
 
@@ -120,6 +121,8 @@ def parse_arguments():
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--limit", type=int, default=60000, help="training images used")
     parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--cosine", action="store_true", help="the rate falls to 0, as drape's")
+    parser.add_argument("--target", type=float, default=2.0, help="accuracy that is enough")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="default: PyTorch's")
     parser.add_argument("--device", default="cpu")
@@ -160,16 +163,22 @@ def train(model, arguments):
                                     for item in (net, images, test_images))
     fused = arguments.fused_adam or None  # None: PyTorch's own choice
     optimizer = torch.optim.Adam(net.parameters(), lr=arguments.lr, fused=fused)
+    steps = arguments.epochs * -(-len(images) // arguments.batch)
+    schedule = (torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps) if arguments.cosine
+                else torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0))
     if arguments.compile:
         net = torch.compile(net)
+    begin = time.perf_counter()
     for epoch in range(1, arguments.epochs + 1):
         start = time.perf_counter()
-        loss = train_epoch(net, optimizer, images, labels, arguments.batch, alpha)
+        loss = train_epoch(net, optimizer, schedule, images, labels, arguments.batch, alpha)
         seconds = time.perf_counter() - start
         test = None if arguments.no_eval else accuracy(net, test_images, test_labels)
         report(dict(model=model, epoch=epoch, seconds=seconds,
-                    images_per_second=len(images) / seconds, loss=loss, accuracy=test),
-               arguments.json)
+                    images_per_second=len(images) / seconds, loss=loss, accuracy=test,
+                    elapsed=time.perf_counter() - begin), arguments.json)
+        if test is not None and test >= arguments.target:
+            break
 
 
 def main():

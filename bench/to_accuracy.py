@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""Seconds of training to the published accuracy: drape, PyTorch as it comes, PyTorch tuned.
+
+usage: to_accuracy.py --bin FOLDER [--python PYTHON] [--data FOLDER] [--device D] [--threads T]
+                      [--batch B] [--systems NAME ...] [--json FILE] [--epochs N] [--limit N]
+
+Protocol `published`, seed 0, Adam with the rate falling along a cosine over as many epochs for all.
+Seconds count from the first step to the end of the first evaluation on the test images that is as
+good as the study's best: evaluation and, of PyTorch, compilation included, loading not. Prints a
+table in Markdown; FILE is rewritten after every run. Hours on a CPU.
+"""
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from markdown import table
+from systems import SYSTEMS
+
+PEER = Path(__file__).resolve().parent / "peers" / "torch_systems.py"
+CONFIGURATIONS = {
+    "drape": {},
+    "eager": {"cpu": [], "cuda": []},
+    "tuned": {
+        "cpu": ["--channels-last"],  # faster than compiled: bench/RESULTS.md
+        "cuda": ["--channels-last", "--compile", "--fused-adam", "--tf32"],
+    },
+}
+
+
+def result(epochs, target):
+    """Of the (accuracy, seconds since the start) of each epoch."""
+    for number, (accuracy, seconds) in enumerate(epochs, 1):
+        if accuracy >= target:
+            return {"reached": True, "epoch": number, "seconds": seconds, "accuracy": accuracy}
+    best = max((accuracy for accuracy, _ in epochs), default=None)
+    return {"reached": False, "best accuracy": best, "epochs": len(epochs)}
+
+
+def said(command):
+    words = [str(word) for word in command]
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True)
+    return done.returncode, done.stdout
+
+
+def ours(system, arguments, epochs, target):
+    (program, *options), _ = SYSTEMS[system]
+    with tempfile.TemporaryDirectory() as out:
+        options += ["--protocol", "published", "--patience", 0, "--epochs", epochs, "--out", out]
+        options += ["--batch", arguments.batch, "--device", arguments.device]
+        options += ["--threads", arguments.threads, "--limit", arguments.limit, "--quiet"]
+        options += ["--data", arguments.data]
+        code, _ = said([arguments.bin / program, *options])
+        if code != 0:
+            return {"reached": False, "not run": f"exit code {code}"}
+        history, seconds = [], 0.0
+        for row in csv.DictReader((Path(out) / system / "seed0" / "history.csv").open()):
+            seconds += float(row["seconds"])
+            history.append((float(row["validation_accuracy"]), seconds))
+    return result(history, target)
+
+
+def theirs(system, arguments, epochs, target, flags):
+    options = ["--epochs", epochs, "--cosine", "--target", target, "--json"]
+    options += ["--batch", arguments.batch, "--device", arguments.device]
+    options += ["--threads", arguments.threads, "--data", arguments.data]
+    options += ["--limit", arguments.limit] if arguments.limit else []
+    code, out = said([arguments.python, PEER, system, *options, *flags])
+    history = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    if code != 0:
+        return {"reached": False, "not run": f"exit code {code}"}
+    return result([(each["accuracy"], each["elapsed"]) for each in history], target)
+
+
+def shown(run):
+    if not run:
+        return None
+    if run["reached"]:
+        return f"{run['seconds']:.1f} s, {run['epoch']} epochs"
+    if "not run" in run:
+        return f"not run: {run['not run']}"
+    return f"not in {run['epochs']} epochs: {100 * (run['best accuracy'] or 0):.2f} %"
+
+
+def accuracy_table(rows):
+    lines = []
+    for row in rows:
+        runs = [row.get(name) for name in CONFIGURATIONS]
+        ours_seconds = (runs[0] or {}).get("seconds")
+        ratios = [
+            f"{run['seconds'] / ours_seconds:.1f}"
+            if ours_seconds and run and run["reached"]
+            else None
+            for run in runs[1:]
+        ]
+        lines.append((row["name"], f"{row['published']:.2f}", *map(shown, runs), *ratios))
+    head = ["system", "published, %", "drape", "PyTorch", "PyTorch tuned"]
+    return table([*head, "times as fast", "as tuned"], lines)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bin", type=Path, required=True, help="folder of the built programs")
+    parser.add_argument("--python", default=sys.executable, help="one with torch and torchvision")
+    parser.add_argument("--data", type=Path, default=os.environ.get("DRAPE_DATA"))
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
+    parser.add_argument("--epochs", type=int, help="default: drape's, 15, and 30 with MixUp")
+    parser.add_argument("--limit", type=int, default=0, help="first N images only; 0: all")
+    parser.add_argument("--accuracy", type=float, help="in percent, instead of the published one")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    arguments = parser.parse_args()
+    if arguments.data is None:
+        parser.error("expected --data or DRAPE_DATA")
+    return arguments
+
+
+def main():
+    arguments = parse_arguments()
+    rows = {}
+    for name in arguments.systems:
+        rows[name] = {"name": name, "published": arguments.accuracy or SYSTEMS[name][1]}
+    for configuration, flags in CONFIGURATIONS.items():
+        for system, row in rows.items():
+            epochs = arguments.epochs or (30 if system.endswith("mixup") else 15)
+            target = row["published"] / 100
+            row[configuration] = (
+                theirs(system, arguments, epochs, target, flags[arguments.device])
+                if flags
+                else ours(system, arguments, epochs, target)
+            )
+            print(f"{system}, {configuration}: {shown(row[configuration])}", file=sys.stderr)
+            if arguments.json:
+                text = json.dumps({"rows": list(rows.values())}, indent=1)
+                arguments.json.write_text(text + "\n", encoding="utf-8")
+    print("\n".join(accuracy_table(list(rows.values()))))
+
+
+if __name__ == "__main__":
+    main()
