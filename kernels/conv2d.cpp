@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <type_traits>
-#include <vector>
 
 #include "kernels/conv2d_one_channel.h"
 #include "kernels/conv2d_winograd.h"
@@ -28,9 +27,10 @@ struct Stretch {
   Range positions, taps;
 };
 
-std::vector<Stretch> stretches(std::int64_t outputs, std::int64_t inputs, std::int64_t window,
-                               std::int64_t stride, std::int64_t padding, std::int64_t dilation) {
-  std::vector<Stretch> all;
+RecycledVector<Stretch> stretches(std::int64_t outputs, std::int64_t inputs, std::int64_t window,
+                                  std::int64_t stride, std::int64_t padding,
+                                  std::int64_t dilation) {
+  RecycledVector<Stretch> all;
   for (std::int64_t p = 0; p < outputs; ++p) {
     const auto inside = [&](std::int64_t r) {
       const std::int64_t at = p * stride - padding + r * dilation;
@@ -50,8 +50,8 @@ std::vector<Stretch> stretches(std::int64_t outputs, std::int64_t inputs, std::i
 
 // The whole output with all taps; where at least a quarter of the products would be with pixels
 // outside the image, as for large dilations, in parts that leave those out.
-std::vector<Region> regions_of(const Conv2dGeometry& g) {
-  std::vector<Region> parts;
+RecycledVector<Region> regions_of(const Conv2dGeometry& g) {
+  RecycledVector<Region> parts;
   std::int64_t products = 0;
   for (const Stretch& y : stretches(g.P, g.H, g.R, g.stride.y, g.padding.y, g.dilation.y)) {
     for (const Stretch& x : stretches(g.Q, g.W, g.S, g.stride.x, g.padding.x, g.dilation.x)) {
@@ -60,7 +60,7 @@ std::vector<Region> regions_of(const Conv2dGeometry& g) {
     }
   }
   const Region whole{{0, g.P}, {0, g.Q}, {0, g.R}, {0, g.S}};
-  if (4 * products > 3 * whole.pixels() * whole.taps()) return {whole};
+  if (4 * products > 3 * whole.pixels() * whole.taps()) return RecycledVector<Region>(1, whole);
   return parts;
 }
 
@@ -270,7 +270,7 @@ void backward(const Conv2dGeometry& g, const float* x, const float* w,
               const Conv2dGradients<float>& d) {
   if (g.C == 1 && d.dx == nullptr) return conv2d_one_channel_backward(g, x, out, dy, d);
   if (winograd_pays(g)) return conv2d_winograd_backward(g, x, w, out, dy, d);
-  const std::vector<Region> regions = regions_of(g);
+  const RecycledVector<Region> regions = regions_of(g);
   Partials<float> partials(g.N, g.w_size() + g.K);
   parallel_for(partials.chunks(), [&](std::int64_t chunk) {
     const Range images = part(g.N, partials.chunks(), chunk);

@@ -16,6 +16,7 @@
 #include "layers/flatten.h"
 #include "layers/linear.h"
 #include "layers/max_pool2d.h"
+#include "models/build.h"
 #include "models/standard.h"
 #include "optim/trainer.h"
 #include "tests/catch.h"
@@ -118,6 +119,29 @@ TEST_CASE("a task needs no heap, whatever it refers to", "[allocations]") {
           kernels::parallel_for(64, [&](std::int64_t i) { sums[i] = a + b + c + d + i; });
         }) == kNothing);
   CHECK(sums[63] == 73);
+  kernels::set_thread_count(before);
+}
+
+TEST_CASE("a step of each system on the CPU asks nobody for memory", "[allocations]") {
+  if (kSanitized) return skip("every block comes from the system");
+  const int before = kernels::thread_count();
+  kernels::set_thread_count(1);
+  const std::atomic<bool> never{false};
+  const Examples all = garments(Device::cpu);
+  for (const System& system : systems()) {
+    CAPTURE(system.name);
+    Sequential model = build_system(system);
+    Generator initialization(1, Purpose::initialization);
+    model.initialize(initialization);
+    Watch watch(Device::cpu);
+    train(model, all, all,
+          {.epochs = Watch::kWarmUp + 1,
+           .batch = 6,
+           .mixup_alpha = system.mixup_alpha,
+           .early_stopping{.patience = 0}},
+          watch, never);
+    CHECK(watch.found == std::vector<std::string>(3, kNothing));
+  }
   kernels::set_thread_count(before);
 }
 
