@@ -28,7 +28,10 @@ void add_bias_activate(std::int64_t rows, std::int64_t K, const T* b, Activation
 /// dz = dL/dz of z before the activation, from y after it: dz[i] = y[i] > 0 ? dy[i] : 0 for relu.
 template <class T>
 void undo_activation(std::int64_t size, const T* y, const T* dy, T* dz) {
-  for (std::int64_t i = 0; i < size; ++i) dz[i] = y[i] > T(0) ? dy[i] : T(0);
+  for (std::int64_t i = 0; i < size; ++i) {
+    const T gradient = dy[i];  // read in any case: no branch
+    dz[i] = y[i] > T(0) ? gradient : T(0);
+  }
 }
 
 /// db[k] += sum over rows of dz[m,k], in row order.

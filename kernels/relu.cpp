@@ -19,7 +19,10 @@ void relu_forward(Cpu, const T* x, T* y, std::int64_t size) {
 template <class T>
 void relu_backward(Cpu, const T* y, const T* dy, T* dx, std::int64_t size) {
   parallel_ranges(size, kGrain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) dx[i] = y[i] > T(0) ? dy[i] : T(0);
+    for (std::int64_t i = begin; i < end; ++i) {
+      const T gradient = dy[i];  // read in any case: no branch
+      dx[i] = y[i] > T(0) ? gradient : T(0);
+    }
   });
 }
 

@@ -11,7 +11,7 @@
 namespace drape::tests {
 namespace {
 
-std::atomic<std::int64_t> count{0};
+std::atomic<std::int64_t> requests{0};
 
 bool counts() {
 #if defined(DRAPE_EMULATED)
@@ -23,14 +23,14 @@ bool counts() {
 
 void* counted(void* block) {
   if (block == nullptr) throw std::bad_alloc();
-  if (counts()) count.fetch_add(1, std::memory_order_relaxed);
+  if (counts()) requests.fetch_add(1, std::memory_order_relaxed);
   return block;
 }
 
 }  // namespace
 
 std::int64_t heap_allocations() {
-  return count;
+  return requests;
 }
 
 }  // namespace drape::tests
