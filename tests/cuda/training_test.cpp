@@ -173,7 +173,7 @@ TEST_CASE("training on CUDA goes as on the CPU", "[cuda]") {
   }
 }
 
-TEST_CASE("recorded steps train the same bits as kernels launched one by one", "[cuda]") {
+TEST_CASE("recorded steps train the same bits as kernels launched one by one", "[cuda][steps]") {
   if (const std::string why = no_cuda(); !why.empty()) return skip(why);
   for (const OptimizerKind optimizer : {OptimizerKind::adam, OptimizerKind::sgd}) {
     CAPTURE(static_cast<int>(optimizer));
@@ -199,7 +199,7 @@ TEST_CASE("recorded steps train the same bits as kernels launched one by one", "
   }
 }
 
-TEST_CASE("training in bf16 goes as in f32, and leaves a model in f32", "[cuda]") {
+TEST_CASE("training in bf16 goes as in f32, and leaves a model in f32", "[cuda][steps]") {
   if (const std::string why = no_cuda(); !why.empty()) return skip(why);
   const TrainerOptions options{.epochs = 3, .batch = 5, .learning_rate = 2e-3};
   Observer silent;
@@ -212,7 +212,7 @@ TEST_CASE("training in bf16 goes as in f32, and leaves a model in f32", "[cuda]"
   CHECK_FALSE(same_bits(filters, filters.to(DType::bf16).to(DType::f32)));
 }
 
-TEST_CASE("a run whose steps cannot be recorded says so once, and trains", "[cuda]") {
+TEST_CASE("a run whose steps cannot be recorded says so once, and trains", "[cuda][steps]") {
   if (const std::string why = no_cuda(); !why.empty()) return skip(why);
   class Waits : public Module {  // for the device
    public:
@@ -237,7 +237,7 @@ TEST_CASE("a run whose steps cannot be recorded says so once, and trains", "[cud
 }
 
 // The list is printed with --success.
-TEST_CASE("a step of each system is a handful of kernels", "[cuda]") {
+TEST_CASE("a step of each system is a handful of kernels", "[cuda][steps]") {
   if (const std::string why = no_cuda(); !why.empty()) return skip(why);
   class Recorder : public Listener {  // ends the run
    public:

@@ -288,6 +288,7 @@ DRAPE_ATOMIC(32, std::uint32_t)
 DRAPE_ATOMIC(64, std::uint64_t)
 void __tsan_func_entry(void*) {}
 void __tsan_func_exit() {}
+void __tsan_atomic_thread_fence(int) {}
 void __tsan_init() {}
 void __tsan_vptr_update(void**, void*) {}
 void __tsan_vptr_read(void**) {}
