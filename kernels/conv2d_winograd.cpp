@@ -9,6 +9,8 @@
 #include "kernels/parallel.h"
 #include "kernels/partials.h"
 #include "kernels/window_max.h"
+#include "kernels/winograd_tiles.h"
+#include "kernels/winograd_transform.h"
 
 // Inlined into one large function the transforms would not keep to the registers.
 #define DRAPE_APART [[gnu::noinline]]
@@ -16,9 +18,7 @@
 namespace drape::kernels {
 namespace {
 
-constexpr std::int64_t kTile = 4, kInput = 6, kProducts = kInput * kInput, kOutputs = kTile * kTile;
-
-constexpr std::int64_t kWindows = kOutputs / 4;  // of 2x2
+using namespace winograd;
 
 using Outputs = std::array<Float8, kOutputs>;
 
@@ -32,191 +32,6 @@ void set_window(const Window8& from, std::size_t i, Outputs& z) {
   z[first] = from[0], z[first + 1] = from[1];
   z[first + kTile] = from[2], z[first + kTile + 1] = from[3];
 }
-
-// The three maps of the formula along one axis, and their transposes, for interpolation at 0, a,
-// -a, b, -b and infinity (Toom-Cook). The usual points are 1 and 2; with these the largest error is
-// less than half as large, and B and A stay exact. What a pair of points shares is computed once.
-// NOLINTBEGIN(readability-identifier-naming): the formula's letters
-constexpr float a = 0.75f, b = 1.5f, a2 = a * a, b2 = b * b, a3 = a2 * a, b3 = b2 * b;
-constexpr float at_0 = 1 / (a2 * b2), at_a = 1 / (2 * a2 * (a2 - b2)),
-                at_b = 1 / (2 * b2 * (b2 - a2));
-// NOLINTEND(readability-identifier-naming)
-
-template <class T, std::size_t size>
-using Vector = std::array<T, size>;
-
-// B^T d
-struct ToProducts {
-  static constexpr std::size_t kFrom = 6, kTo = 6;
-  template <class T>
-  static Vector<T, 6> apply(const Vector<T, 6>& d) {
-    const T even_a = d[4] - b2 * d[2], odd_a = a * d[3] - a * b2 * d[1];
-    const T even_b = d[4] - a2 * d[2], odd_b = b * d[3] - b * a2 * d[1];
-    return {a2 * b2 * d[0] - (a2 + b2) * d[2] + d[4],
-            even_a + odd_a,
-            even_a - odd_a,
-            even_b + odd_b,
-            even_b - odd_b,
-            a2 * b2 * d[1] - (a2 + b2) * d[3] + d[5]};
-  }
-};
-
-// B m
-struct FromProducts {
-  static constexpr std::size_t kFrom = 6, kTo = 6;
-  template <class T>
-  static Vector<T, 6> apply(const Vector<T, 6>& m) {
-    const T sum_a = m[1] + m[2], difference_a = m[1] - m[2];
-    const T sum_b = m[3] + m[4], difference_b = m[3] - m[4];
-    return {a2 * b2 * m[0],
-            a2 * b2 * m[5] - a * b2 * difference_a - b * a2 * difference_b,
-            -(a2 + b2) * m[0] - b2 * sum_a - a2 * sum_b,
-            a * difference_a + b * difference_b - (a2 + b2) * m[5],
-            m[0] + sum_a + sum_b,
-            m[5]};
-  }
-};
-
-// A^T m
-struct ToOutputs {
-  static constexpr std::size_t kFrom = 6, kTo = 4;
-  template <class T>
-  static Vector<T, 4> apply(const Vector<T, 6>& m) {
-    const T sum_a = m[1] + m[2], difference_a = m[1] - m[2];
-    const T sum_b = m[3] + m[4], difference_b = m[3] - m[4];
-    return {m[0] + sum_a + sum_b, a * difference_a + b * difference_b, a2 * sum_a + b2 * sum_b,
-            a3 * difference_a + b3 * difference_b + m[5]};
-  }
-};
-
-// A y
-struct FromOutputs {
-  static constexpr std::size_t kFrom = 4, kTo = 6;
-  template <class T>
-  static Vector<T, 6> apply(const Vector<T, 4>& y) {
-    const T even_a = y[0] + a2 * y[2], odd_a = a * y[1] + a3 * y[3];
-    const T even_b = y[0] + b2 * y[2], odd_b = b * y[1] + b3 * y[3];
-    return {y[0], even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, y[3]};
-  }
-};
-
-// G g
-struct FromFilter {
-  static constexpr std::size_t kFrom = 3, kTo = 6;
-  template <class T>
-  static Vector<T, 6> apply(const Vector<T, 3>& g) {
-    const T even_a = at_a * g[0] + at_a * a2 * g[2], odd_a = at_a * a * g[1];
-    const T even_b = at_b * g[0] + at_b * b2 * g[2], odd_b = at_b * b * g[1];
-    return {at_0 * g[0], even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, g[2]};
-  }
-};
-
-// G^T m
-struct ToFilter {
-  static constexpr std::size_t kFrom = 6, kTo = 3;
-  template <class T>
-  static Vector<T, 3> apply(const Vector<T, 6>& m) {
-    const T sum_a = m[1] + m[2], sum_b = m[3] + m[4];
-    return {at_0 * m[0] + at_a * sum_a + at_b * sum_b,
-            at_a * a * (m[1] - m[2]) + at_b * b * (m[3] - m[4]),
-            at_a * a2 * sum_a + at_b * b2 * sum_b + m[5]};
-  }
-};
-
-// M in M^T, for a map M along one axis and a matrix of vectors, eight channels at a time: reads
-// load(element) once each, and calls store(element, value).
-template <class Map, class Load, class Store>
-void transform(Load&& load, Store&& store) {
-  constexpr std::size_t from = Map::kFrom, to = Map::kTo;
-  std::array<Float8, to * from> left;
-#pragma GCC unroll 6
-  for (std::size_t j = 0; j < from; ++j) {
-    Vector<Float8, from> column;
-#pragma GCC unroll 6
-    for (std::size_t i = 0; i < from; ++i) column[i] = load(i * from + j);
-    const Vector<Float8, to> mapped = Map::apply(column);
-#pragma GCC unroll 6
-    for (std::size_t i = 0; i < to; ++i) left[i * from + j] = mapped[i];
-  }
-#pragma GCC unroll 6
-  for (std::size_t i = 0; i < to; ++i) {
-    Vector<Float8, from> row;
-#pragma GCC unroll 6
-    for (std::size_t j = 0; j < from; ++j) row[j] = left[i * from + j];
-    const Vector<Float8, to> mapped = Map::apply(row);
-#pragma GCC unroll 6
-    for (std::size_t j = 0; j < to; ++j) store(i * to + j, mapped[j]);
-  }
-}
-
-// The tiles along one axis of an image. With a dilation of d the outputs fall into d grids that
-// share no input; a tile lies in one of them.
-struct TileAxis {
-  TileAxis(std::int64_t size, std::int64_t step)
-      : dilation(step),
-        tiles((size + step * kTile - 1) / (step * kTile)),
-        count(tiles * std::min(step, size)) {}
-  std::int64_t start(std::int64_t index) const {
-    return index / tiles + index % tiles * kTile * dilation;
-  }
-  std::int64_t dilation, tiles, count;
-};
-
-std::int64_t tile_count(const Conv2dGeometry& g) {
-  return TileAxis(g.P, g.dilation.y).count * TileAxis(g.Q, g.dilation.x).count;
-}
-
-// Which pixels the tiles of an image read and make.
-class Tiles {
- public:
-  using Inputs = std::array<std::int64_t, kProducts>;
-  using Pixels = std::array<std::int64_t, kOutputs>;
-  using Windows = std::array<std::int64_t, kWindows>;
-
-  explicit Tiles(const Conv2dGeometry& g)
-      : y_(g.P, g.dilation.y),
-        x_(g.Q, g.dilation.x),
-        inputs_(count()),
-        outputs_(count()),
-        windows_(count()) {
-    for (std::int64_t tile = 0; tile < count(); ++tile) {
-      const std::int64_t p = y_.start(tile / x_.count), q = x_.start(tile % x_.count);
-      inputs_[tile] = pixels<kInput>(p - g.padding.y, q - g.padding.x, g.H, g.W, g.dilation);
-      outputs_[tile] = pixels<kTile>(p, q, g.P, g.Q, g.dilation);
-      windows_[tile] = pixels<kTile / 2>(p / 2, q / 2, g.P / 2, g.Q / 2, 1);
-    }
-  }
-
-  std::int64_t count() const { return y_.count * x_.count; }
-
-  // The pixels of x under a tile: their indices in the image, -1 outside.
-  const Inputs& inputs(std::int64_t tile) { return inputs_[tile]; }
-  // Its outputs, -1 for those beyond the last.
-  const Pixels& outputs(std::int64_t tile) { return outputs_[tile]; }
-  // The 2x2 windows of its outputs, -1 for those that are not whole. Of tiles without dilation.
-  const Windows& windows(std::int64_t tile) { return windows_[tile]; }
-
- private:
-  template <std::int64_t size>
-  static std::array<std::int64_t, size * size> pixels(std::int64_t top, std::int64_t left,
-                                                      std::int64_t height, std::int64_t width,
-                                                      Size2 dilation) {
-    std::array<std::int64_t, size * size> all;
-    for (std::int64_t i = 0; i < size; ++i) {
-      for (std::int64_t j = 0; j < size; ++j) {
-        const std::int64_t y = top + i * dilation.y, x = left + j * dilation.x;
-        const bool inside = y >= 0 && y < height && x >= 0 && x < width;
-        all[static_cast<std::size_t>(i * size + j)] = inside ? y * width + x : -1;
-      }
-    }
-    return all;
-  }
-
-  TileAxis y_, x_;
-  Buffer<Inputs> inputs_;
-  Buffer<Pixels> outputs_;
-  Buffer<Windows> windows_;
-};
 
 // What pixels outside an image are read from, or written to: zero at first.
 struct Spare {
