@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 
 #include "kernels/memory.h"
 #include "kernels/parallel.h"
 
 namespace drape::kernels {
 namespace {
+
+constexpr std::int64_t kStrip = 16;
 
 // Chunks that sums over rows are cut into, about 2^13 elements each or more: by shape alone.
 std::int64_t chunk_count(std::int64_t rows, std::int64_t channels) {
@@ -33,25 +36,39 @@ struct Moments {
   RecycledVector<double> mean, m2;
 };
 
+// Calls body(c, width) for strips [c, c + width) of channels whose sums stay in registers. All but
+// the last know their width when they are compiled.
+template <class Body>
+void for_strips(std::int64_t channels, Body&& body) {
+  std::int64_t c = 0;
+  for (; c + kStrip <= channels; c += kStrip) {
+    body(c, std::integral_constant<std::int64_t, kStrip>());
+  }
+  if (c < channels) body(c, channels - c);
+}
+
 template <class T>
 Moments moments_of_rows(const T* x, std::int64_t rows, std::int64_t channels) {
   Moments moments(channels);
   moments.count = rows;
-  double *mean = moments.mean.data(), *m2 = moments.m2.data();
-  for (std::int64_t m = 0; m < rows; ++m) {
-    const T* row = x + m * channels;
+  for_strips(channels, [&](std::int64_t strip, auto width) {
+    double mean[kStrip] = {}, m2[kStrip] = {};
+    const T *begin = x + strip, *end = begin + rows * channels;
+    for (const T* row = begin; row < end; row += channels) {
 #pragma omp simd
-    for (std::int64_t c = 0; c < channels; ++c) mean[c] += static_cast<double>(row[c]);
-  }
-  for (std::int64_t c = 0; c < channels; ++c) mean[c] /= static_cast<double>(rows);
-  for (std::int64_t m = 0; m < rows; ++m) {
-    const T* row = x + m * channels;
-#pragma omp simd
-    for (std::int64_t c = 0; c < channels; ++c) {
-      const double distance = static_cast<double>(row[c]) - mean[c];
-      m2[c] += distance * distance;
+      for (std::int64_t c = 0; c < width; ++c) mean[c] += static_cast<double>(row[c]);
     }
-  }
+    for (double& value : mean) value /= static_cast<double>(rows);
+    for (const T* row = begin; row < end; row += channels) {
+#pragma omp simd
+      for (std::int64_t c = 0; c < width; ++c) {
+        const double distance = static_cast<double>(row[c]) - mean[c];
+        m2[c] += distance * distance;
+      }
+    }
+    std::copy_n(mean, std::int64_t{width}, moments.mean.data() + strip);
+    std::copy_n(m2, std::int64_t{width}, moments.m2.data() + strip);
+  });
   return moments;
 }
 
@@ -83,49 +100,49 @@ void for_blocks(Range rows, std::int64_t channels, Body&& body) {
   }
 }
 
-// The gradient of the activation's result for `rows` rows from row m on: dy itself or, through
-// dropout, in `buffer`.
-template <class T>
-const T* gradient_of_activation(const BatchNorm<T>& norm, std::int64_t m, std::int64_t rows,
-                                const T* dy, RecycledVector<T>& buffer) {
-  const std::int64_t begin = m * norm.channels, end = (m + rows) * norm.channels;
-  if (norm.dropout.p == 0.0) return dy + begin;
-  buffer.resize(static_cast<std::size_t>(end - begin));
-  dropout_range(norm.dropout, begin, end, dy + begin, buffer.data());
-  return buffer.data();
-}
-
 // Sums over rows, per channel.
 struct Sums {
   explicit Sums(std::int64_t channels) : dz(channels), dz_x(channels) {}
   RecycledVector<double> dz, dz_x;  // of dz, and of dz * (x - mean)
 };
 
+// The gradient of the activation's result is dy or, through dropout, what is left in `undropped`.
 template <class T>
 Sums sums_of_rows(const BatchNorm<T>& norm, const Affine<T>& affine, Range range, const T* x,
-                  const T* dy) {
+                  const T* dy, T* undropped) {
   Sums sums(norm.channels);
-  double *sum_dz = sums.dz.data(), *sum_dz_x = sums.dz_x.data();
-  const T *mean = norm.mean, *beta = norm.beta, *scale = affine.scale.data();
   const T bound = lower_bound<T>(norm.activation);
-  RecycledVector<T> buffer;
   for_blocks(range, norm.channels, [&](std::int64_t m, std::int64_t rows) {
-    const T* x_row = x + m * norm.channels;
-    const T* dy_row = gradient_of_activation(norm, m, rows, dy, buffer);
-    for (; rows > 0; --rows, x_row += norm.channels, dy_row += norm.channels) {
-#pragma omp simd
-      for (std::int64_t c = 0; c < norm.channels; ++c) {
-        const T distance = x_row[c] - mean[c], gradient = dy_row[c];
-        const T dz = distance * scale[c] + beta[c] <= bound ? T(0) : gradient;
-        sum_dz[c] += static_cast<double>(dz);
-        sum_dz_x[c] += static_cast<double>(dz) * static_cast<double>(distance);
-      }
+    const std::int64_t first = m * norm.channels, last = (m + rows) * norm.channels;
+    const T* dy_block = dy + first;
+    if (norm.dropout.p > 0.0) {
+      dropout_range(norm.dropout, first, last, dy_block, undropped + first);
+      dy_block = undropped + first;
     }
+    for_strips(norm.channels, [&](std::int64_t strip, auto width) {
+      double sum_dz[kStrip] = {}, sum_dz_x[kStrip] = {};
+      const T *mean = norm.mean + strip, *beta = norm.beta + strip;
+      const T* scale = affine.scale.data() + strip;
+      const T *x_row = x + first + strip, *dy_row = dy_block + strip;
+      for (std::int64_t i = 0; i < rows; ++i, x_row += norm.channels, dy_row += norm.channels) {
+#pragma omp simd
+        for (std::int64_t c = 0; c < width; ++c) {
+          const T distance = x_row[c] - mean[c], gradient = dy_row[c];
+          const T dz = distance * scale[c] + beta[c] <= bound ? T(0) : gradient;
+          sum_dz[c] += static_cast<double>(dz);
+          sum_dz_x[c] += static_cast<double>(dz) * static_cast<double>(distance);
+        }
+      }
+      for (std::int64_t c = 0; c < width; ++c) {
+        sums.dz[static_cast<std::size_t>(strip + c)] += sum_dz[c];
+        sums.dz_x[static_cast<std::size_t>(strip + c)] += sum_dz_x[c];
+      }
+    });
   });
   return sums;
 }
 
-// dx of a range of rows: dx = scale * dz - slope * (x - mean) - shift.
+// dx of a range of rows: dx = scale * dz - slope * (x - mean) - shift. It may lie where dy does.
 template <class T>
 void gradient_of_x(const BatchNorm<T>& norm, const Affine<T>& affine,
                    const RecycledVector<T>& slope, const RecycledVector<T>& shift, Range range,
@@ -133,21 +150,16 @@ void gradient_of_x(const BatchNorm<T>& norm, const Affine<T>& affine,
   const T *mean = norm.mean, *beta = norm.beta, *scale = affine.scale.data();
   const T *slopes = slope.data(), *shifts = shift.data();
   const T bound = lower_bound<T>(norm.activation);
-  RecycledVector<T> buffer;
-  for_blocks(range, norm.channels, [&](std::int64_t m, std::int64_t rows) {
-    const T* x_row = x + m * norm.channels;
-    const T* dy_row = gradient_of_activation(norm, m, rows, dy, buffer);
+  for (std::int64_t m = range.begin; m < range.end; ++m) {
+    const T *x_row = x + m * norm.channels, *dy_row = dy + m * norm.channels;
     T* dx_row = dx + m * norm.channels;
-    for (; rows > 0; --rows, x_row += norm.channels, dy_row += norm.channels) {
 #pragma omp simd
-      for (std::int64_t c = 0; c < norm.channels; ++c) {
-        const T distance = x_row[c] - mean[c], gradient = dy_row[c];
-        const T dz = distance * scale[c] + beta[c] <= bound ? T(0) : gradient;
-        dx_row[c] = scale[c] * dz - slopes[c] * distance - shifts[c];
-      }
-      dx_row += norm.channels;
+    for (std::int64_t c = 0; c < norm.channels; ++c) {
+      const T distance = x_row[c] - mean[c], gradient = dy_row[c];
+      const T dz = distance * scale[c] + beta[c] <= bound ? T(0) : gradient;
+      dx_row[c] = scale[c] * dz - slopes[c] * distance - shifts[c];
     }
-  });
+  }
 }
 
 // Rows that one task of elementwise work should take.
@@ -209,10 +221,13 @@ void batch_norm_backward(Cpu, const BatchNorm<T>& norm, Statistics statistics, c
                          const T* dy, T* dx, Accumulator<T>* dgamma, Accumulator<T>* dbeta) {
   const Affine<T> affine(norm);
   const std::int64_t chunks = chunk_count(norm.rows, norm.channels);
+  const bool drops = norm.dropout.p > 0.0;
+  Buffer<T> spare(drops && dx == nullptr ? norm.rows * norm.channels : 0);
+  T* undropped = dx == nullptr ? spare.data() : dx;
   RecycledVector<Sums> sums(static_cast<std::size_t>(chunks), Sums(0));
   parallel_for(chunks, [&](std::int64_t chunk) {
     sums[static_cast<std::size_t>(chunk)] =
-        sums_of_rows(norm, affine, part(norm.rows, chunks, chunk), x, dy);
+        sums_of_rows(norm, affine, part(norm.rows, chunks, chunk), x, dy, undropped);
   });
   RecycledVector<T> slope(affine.scale.size()), shift(affine.scale.size());
   for (std::size_t c = 0; c < slope.size(); ++c) {
@@ -228,7 +243,7 @@ void batch_norm_backward(Cpu, const BatchNorm<T>& norm, Statistics statistics, c
   }
   if (dx == nullptr) return;
   parallel_ranges(norm.rows, row_grain(norm.channels), [&](std::int64_t begin, std::int64_t end) {
-    gradient_of_x(norm, affine, slope, shift, {begin, end}, x, dy, dx);
+    gradient_of_x(norm, affine, slope, shift, {begin, end}, x, drops ? dx : dy, dx);
   });
 }
 

@@ -86,11 +86,34 @@ class Patches {
     return std::min(std::max(kElements / (width_ + 1), kFewestRows), pixels());
   }
 
-  // The region's pixel m in y, counted through the batch.
-  std::int64_t output(std::int64_t m) const {
-    const std::int64_t line = m / region_.q.size(), n = line / region_.p.size();
-    const std::int64_t p = region_.p.begin + line % region_.p.size();
-    return (n * g_.P + p) * g_.Q + region_.q.begin + m % region_.q.size();
+  // Calls body(n, p, q) for some of the region's pixels, counted through the batch.
+  template <class Body>
+  void each_pixel(Range pixels, Body&& body) const {
+    const std::int64_t line = pixels.begin / region_.q.size();
+    std::int64_t n = line / region_.p.size(), p = region_.p.begin + line % region_.p.size();
+    std::int64_t q = region_.q.begin + pixels.begin % region_.q.size();
+    for (std::int64_t left = pixels.size(); left > 0; --left) {
+      body(n, p, q);
+      if (++q < region_.q.end) continue;
+      q = region_.q.begin;
+      if (++p < region_.p.end) continue;
+      p = region_.p.begin;
+      ++n;
+    }
+  }
+
+  // Calls body(first element, first element of y, how many) for runs of outputs, K a pixel, that
+  // lie together in both.
+  template <class Body>
+  void each_output(Range pixels, Body&& body) const {
+    if (region_.pixels() == g_.P * g_.Q) {
+      return body(std::int64_t{0}, pixels.begin * g_.K, pixels.size() * g_.K);
+    }
+    std::int64_t row = 0;
+    each_pixel(pixels, [&](std::int64_t n, std::int64_t p, std::int64_t q) {
+      body(row, ((n * g_.P + p) * g_.Q + q) * g_.K, g_.K);
+      row += g_.K;
+    });
   }
 
   // matrix[m] = the patch of pixel pixels.begin + m; zero outside the image.
@@ -99,8 +122,7 @@ class Patches {
       if (source < 0) {
         std::fill_n(matrix + column, run, 0.0f);
       } else {
-        const float* from = x + source + group * channels_;
-        for (std::int64_t i = 0; i < run; ++i) matrix[column + i] = from[i];
+        std::copy_n(x + source + group * channels_, run, matrix + column);
       }
     });
   }
@@ -134,28 +156,25 @@ class Patches {
   void each_run(Range pixels, Body&& body) const {
     const bool joined = g_.dilation.x == 1 && g_.groups == 1;
     const std::int64_t strip = region_.s.size() * channels_;
-    std::int64_t row = 0;
-    for (std::int64_t m = pixels.begin; m < pixels.end; ++m, row += width_) {
-      const std::int64_t out = output(m), line = out / g_.Q, image = line / g_.P * g_.H;
-      const std::int64_t x0 =
-          out % g_.Q * g_.stride.x - g_.padding.x + region_.s.begin * g_.dilation.x;
+    std::int64_t column = 0;
+    each_pixel(pixels, [&](std::int64_t n, std::int64_t p, std::int64_t q) {
+      const std::int64_t y0 = p * g_.stride.y - g_.padding.y;
+      const std::int64_t x0 = q * g_.stride.x - g_.padding.x + region_.s.begin * g_.dilation.x;
       const bool inside = joined && x0 >= 0 && x0 + region_.s.size() <= g_.W;
-      std::int64_t column = row;
       for (std::int64_t r = region_.r.begin; r < region_.r.end; ++r) {
-        const std::int64_t y = line % g_.P * g_.stride.y - g_.padding.y + r * g_.dilation.y;
+        const std::int64_t y = y0 + r * g_.dilation.y, line = (n * g_.H + y) * g_.W;
         const bool y_inside = y >= 0 && y < g_.H;
         if (!y_inside || inside) {
-          body(column, strip, y_inside ? ((image + y) * g_.W + x0) * g_.C : -1);
+          body(column, strip, y_inside ? (line + x0) * g_.C : -1);
           column += strip;
           continue;
         }
         for (std::int64_t s = 0; s < region_.s.size(); ++s, column += channels_) {
           const std::int64_t x = x0 + s * g_.dilation.x;
-          const bool x_inside = x >= 0 && x < g_.W;
-          body(column, channels_, x_inside ? ((image + y) * g_.W + x) * g_.C : -1);
+          body(column, channels_, x >= 0 && x < g_.W ? (line + x) * g_.C : -1);
         }
       }
-    }
+    });
   }
 
   const Conv2dGeometry& g_;
@@ -178,9 +197,9 @@ void forward_tile(const Conv2dGeometry& g, const Patches& patches, Range pixels,
     });
   }
   add_bias_activate(pixels.size(), g.K, b, activation, z.data(), g.K);
-  for (std::int64_t m = 0; m < pixels.size(); ++m) {
-    std::copy_n(z.data() + m * g.K, g.K, y + patches.output(pixels.begin + m) * g.K);
-  }
+  patches.each_output(pixels, [&](std::int64_t first, std::int64_t out, std::int64_t size) {
+    std::copy_n(z.data() + first, size, y + out);
+  });
 }
 
 // The gradients that come from some of a region's pixels are added. dx and dw may be null.
@@ -189,14 +208,13 @@ void backward_tile(const Conv2dGeometry& g, const Patches& patches, Range pixels
                    const Conv2dGradients<float>& d) {
   const std::int64_t filters = g.K / g.groups, filter = g.w_size() / g.K;
   Buffer<float> matrix(pixels.size() * patches.width()), dz(pixels.size() * g.K);
-  for (std::int64_t m = 0; m < pixels.size(); ++m) {
-    const std::int64_t out = patches.output(pixels.begin + m) * g.K;
+  patches.each_output(pixels, [&](std::int64_t first, std::int64_t out, std::int64_t size) {
     if (output.activation == Activation::relu) {
-      undo_activation(g.K, output.y + out, dy + out, dz.data() + m * g.K);
+      undo_activation(size, output.y + out, dy + out, dz.data() + first);
     } else {
-      std::copy_n(dy + out, g.K, dz.data() + m * g.K);
+      std::copy_n(dy + out, size, dz.data() + first);
     }
-  }
+  });
   add_column_sums(pixels.size(), g.K, dz.data(), d.db);
   for (std::int64_t group = 0; group < g.groups; ++group) {
     const float* dz_group = dz.data() + group * filters;

@@ -221,15 +221,33 @@ template <class T>
 struct Part {
   const T* first;
   std::int64_t stride, rows, columns;
+
+  /// Whether every row begins on bounds of 16 bytes.
+  __device__ bool aligned() const {
+    return stride % kVector<T> == 0 && reinterpret_cast<std::uintptr_t>(first) % 16 == 0;
+  }
 };
 
-/// Copies `rows` x `columns` to shared memory, zero where the part ends. All threads must call it.
+/// Copies `rows` x `columns` to shared memory, zero where the part ends; rows there are `stride`
+/// apart, on bounds of 16 bytes. All threads must call it.
 template <int rows, int columns, class T>
 __device__ void copy_tile(const Part<T>& from, T* to, int stride) {
-  for (int i = static_cast<int>(threadIdx.x); i < rows * columns; i += kTileThreads) {
-    const int r = i / columns, c = i % columns;
-    to[r * stride + c] =
-        r < from.rows && c < from.columns ? from.first[r * from.stride + c] : T(0.0f);
+  constexpr int kSize = kVector<T>, kAcross = columns / kSize;
+  const bool aligned = from.aligned();
+  for (int i = static_cast<int>(threadIdx.x); i < rows * kAcross; i += kTileThreads) {
+    const int r = i / kAcross, c = i % kAcross * kSize;
+    Pack<T, kSize> values{};
+    if (r < from.rows) {
+      const T* source = from.first + r * from.stride + c;
+      if (aligned && c + kSize <= from.columns) {
+        values = load<kSize>(source);
+      } else {
+        for (int j = 0; j < kSize; ++j) {
+          if (c + j < from.columns) values.value[j] = source[j];
+        }
+      }
+    }
+    *reinterpret_cast<Pack<T, kSize>*>(to + r * stride + c) = values;
   }
 }
 

@@ -214,7 +214,10 @@ TEST_CASE("the enhanced deformable CNN trains as in PyTorch") {
 
 TEST_CASE("the CNNs with MixUp train as in PyTorch") {
   check_curve("standard_mixup");
-  check_curve("deformable_mixup");
+  if (drape::tests::kEmulated)  // where it would run the same kernels as the others, for long
+    check_curve_on(Device::cpu, "deformable_mixup", 1e-3);
+  else
+    check_curve("deformable_mixup");
 }
 
 TEST_CASE("a weight that is off by a thousandth is seen in the curve") {

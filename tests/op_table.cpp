@@ -217,6 +217,12 @@ std::vector<Op> conv2d_rows() {
        inputs({3, 5, 4, 1}, {2, 3, 3, 1}),
        convolved({.padding = 1}),
        {conv2d_size(64, 1, 32, 28), conv2d_size(64, 1, 18, 28)}},
+      {"conv2d, one channel, a constant image",
+       {fixed({2, 3, 3, 1}), fixed({2})},
+       [](Inputs in) {
+         const Tensor x = draw({3, 5, 4, 1}, Values::distinct, kStream, in[0].dtype());
+         return conv2d(x.to(in[0].device()), in[0], in[1], {.padding = 1});
+       }},
       {"conv2d, relu, pooled",
        inputs({2, 5, 4, 3}, {2, 3, 3, 3}),
        convolved({.padding = 1, .activation = Activation::relu, .pooling = Pooling::max_2x2}),

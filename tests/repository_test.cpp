@@ -127,6 +127,21 @@ Findings wrong_includes(const Sources& sources) {
   });
 }
 
+/// A source includes its own header first: so the header is seen to compile alone.
+Findings late_headers(const Sources& sources) {
+  Findings findings;
+  for (const Source& source : sources) {
+    if (!source.path.ends_with(".cpp")) continue;
+    const std::string header = source.path.substr(0, source.path.size() - 3) + "h";
+    const bool has_header =
+        std::ranges::any_of(sources, [&](const Source& other) { return other.path == header; });
+    const std::string first = "#include \"" + header + "\"\n";
+    if (has_header && source.text.find("#include") != source.text.find(first))
+      findings.push_back(source.path + " does not begin with " + header);
+  }
+  return findings;
+}
+
 /// Where the preprocessor asks whether CUDA is there.
 Findings cuda_conditions(const Sources& sources) {
   return check(sources, is_code, [](const Source&, std::string_view line) -> std::string {
@@ -207,6 +222,16 @@ TEST_CASE("includes point only down", "[repository]") {
   CHECK(wrong_includes({{"data/a.cpp", "#include \"layers/module.h\""}}).size() == 1);
   CHECK(wrong_includes({{"core/a.cpp", "#include \"tensor.h\""}}).size() == 1);
   CHECK(wrong_includes({{"layers/a.cpp", "#include \"core/tensor.h\""}}) == kNone);
+}
+
+TEST_CASE("a source includes its own header first", "[repository]") {
+  if (const std::string why = no_repository(); !why.empty()) return skip(why);
+  CHECK(late_headers(repository()) == kNone);
+  const Source header{"core/a.h", "#include <map>\n"};
+  CHECK(late_headers({header, {"core/a.cpp", "// a\n#include \"core/a.h\"\n"}}) == kNone);
+  CHECK(late_headers({header, {"core/a.cpp", "#include <map>\n#include \"core/a.h\"\n"}}) ==
+        Findings{"core/a.cpp does not begin with core/a.h"});
+  CHECK(late_headers({header, {"core/a.cpp", "int a;\n"}}) == kNone);
 }
 
 TEST_CASE("one place asks whether CUDA is there", "[repository]") {

@@ -70,7 +70,7 @@ void check_parity(const Differentiated& a, const Differentiated& b, double toler
 
 }  // namespace
 
-TEST_CASE("deform_conv2d on CUDA agrees with the CPU for large shapes", "[cuda]") {
+TEST_CASE("deform_conv2d on CUDA agrees with the CPU for large shapes", "[cuda][large]") {
   if (const std::string why = no_cuda(); !why.empty()) return skip(why);
   for (const Op& op : large_rows()) {
     INFO(op.name);

@@ -154,7 +154,7 @@ TEST_CASE("a model in bf16 does what it does in f64, and keeps its statistics in
         Approx(evaluate(exact, cpu, Loss::softmax_cross_entropy).loss).epsilon(1e-3));
 }
 
-TEST_CASE("training on CUDA goes as on the CPU", "[cuda]") {
+TEST_CASE("training on CUDA goes as on the CPU", "[cuda][training]") {
   if (const std::string why = no_cuda(); !why.empty()) return skip(why);
   for (const OptimizerKind optimizer :
        {OptimizerKind::adam, OptimizerKind::adamw, OptimizerKind::sgd}) {
