@@ -4,7 +4,8 @@
 usage: growth.py --bin FOLDER [--out FOLDER] [--quick]
 
 Each point is a process of its own: bench_training --network conv | deform, which tells the median
-time of a step and the most memory that its tensors took. Over the upper half of an axis, where
+time of a step and the most memory that its tensors took. All points are measured in turn, several
+times over, for the speed of a shared machine changes within minutes; the median counts. Over the upper half of an axis, where
 fixed costs no longer matter, the exponent b of cost = a * size^b is fitted by least squares on
 logarithms; so is that of the work: multiplications and additions for time, elements of layers'
 outputs and of parameters for memory. A cost whose exponent is more than 0.15 above its work's is
@@ -14,6 +15,7 @@ flagged. Writes growth.md, growth.svg and growth.json.
 import argparse
 import json
 import math
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -30,6 +32,7 @@ AXES = {  # what grows, its values, and what stays
     "channels": ([8, 16, 32, 64, 128, 256], {"batch": 16, "size": 28}),
 }
 THREADS = (1, 2)
+ROUNDS = 5
 REPEAT, FIRST_STEP = 0.05, 2e-3  # seconds: of a repeat at least, and of an axis' first step
 COSTS = {  # cost: (figure of a row, unit, figure of the work it should follow)
     "time": ("seconds", "s", "GFLOP a step"),
@@ -50,28 +53,43 @@ def measured(program, network, threads, options, steps):
         return found["conditions"], found["rows"][0]
 
 
-def points(program, quick):
-    """(conditions, {axis: {network: {threads: [row of each value]}}})"""
+def round_of_points(program, quick, axis):
+    """(conditions, {network: {threads: [row of each value]}})"""
+    values, fixed = AXES[axis]
     conditions, found = {}, {}
-    for axis, (values, fixed) in AXES.items():
-        values = values[:3] if quick else values
-        for network in NETWORKS:
-            for threads in THREADS:
-                rows, seconds = [], FIRST_STEP
-                for value in values:  # a larger one takes longer: so many steps take long enough
-                    steps = max(1, round(REPEAT / seconds))
-                    options = {**fixed, axis: value}
-                    conditions, row = measured(program, network, threads, options, steps)
-                    rows.append({axis: value, **row})
-                    seconds = row["seconds"]
-                    print(
-                        f"{row['name']}, {threads} threads: {shown(seconds, 'time')},",
-                        shown(row["memory"], "memory"),
-                        file=sys.stderr,
-                        flush=True,
-                    )
-                found.setdefault(axis, {}).setdefault(network, {})[threads] = rows
+    for network in NETWORKS:
+        for threads in THREADS:
+            rows, seconds = [], FIRST_STEP
+            for value in values[:3] if quick else values:
+                steps = max(1, round(REPEAT / seconds))  # enough to take long enough
+                options = {**fixed, axis: value}
+                conditions, row = measured(program, network, threads, options, steps)
+                rows.append({axis: value, **row})
+                seconds = row["seconds"]
+                print(
+                    f"{row['name']}, {threads} threads: {shown(seconds, 'time')},",
+                    shown(row["memory"], "memory"),
+                    file=sys.stderr,
+                    flush=True,
+                )
+            found.setdefault(network, {})[threads] = rows
     return conditions, found
+
+
+def points(program, quick):
+    """(conditions, {axis: {network: {threads: [row of each value]}}}), a row's time the median."""
+    conditions, rounds = {}, {axis: [] for axis in AXES}
+    for _ in range(1 if quick else ROUNDS):
+        for axis, found in rounds.items():
+            conditions, one_round = round_of_points(program, quick, axis)
+            found.append(one_round)
+    for found in rounds.values():
+        for network, by_threads in found[0].items():
+            for threads, rows in by_threads.items():
+                for i, row in enumerate(rows):
+                    times = [other[network][threads][i]["seconds"] for other in found]
+                    row.update({"seconds": statistics.median(times), "rounds": times})
+    return conditions, {axis: found[0] for axis, found in rounds.items()}
 
 
 def exponent(xs, ys):
