@@ -127,8 +127,7 @@ def compare(row, contenders):
 
 
 def measure(arguments):
-    """Rounds of every contender of a system in turn, system after system."""
-    results = []
+    """Rounds of every contender of a system in turn, system after system: a result of each."""
     for system in arguments.systems:
         contenders = training_contenders(system, arguments)
         for _ in range(arguments.rounds):
@@ -136,8 +135,7 @@ def measure(arguments):
                 contender.run(arguments)
                 print(f"{system}, {contender.name}: {contender.reason or contender.rounds}",
                       file=sys.stderr, flush=True)
-        results.append(compare(system, contenders))
-    return results
+        yield compare(system, contenders)
 
 
 def output_of(*command):
@@ -213,12 +211,13 @@ def parse_arguments():
 def main():
     arguments = parse_arguments()
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    record = {"conditions": conditions(arguments), "results": measure(arguments)}
-    record["conditions"]["load after"] = round(os.getloadavg()[0], 2)
-    arguments.out.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
-    text = markdown(record)
-    arguments.out.with_suffix(".md").write_text(text)
-    print(text)
+    record = {"conditions": conditions(arguments), "results": []}
+    for result in measure(arguments):  # written as they come: a run that is ended keeps them
+        record["results"].append(result)
+        record["conditions"]["load after"] = round(os.getloadavg()[0], 2)
+        arguments.out.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
+        arguments.out.with_suffix(".md").write_text(markdown(record))
+    print(markdown(record))
 
 
 if __name__ == "__main__":
