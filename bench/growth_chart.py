@@ -85,7 +85,7 @@ def legend(top):
             yield f'<path d="M{x} {top}h26" class="line" {style}/>'
             plural = "s" if threads > 1 else ""
             yield f'<text x="{x + 32}" y="{top + 4}">{network}, {threads} thread{plural}</text>'
-            x += 140
+            x += 156
     yield f'<path d="M{x} {top}h26" class="slope"/>'
     yield f'<text x="{x + 32}" y="{top + 4}">in proportion</text>'
 
