@@ -112,6 +112,16 @@ TEST_CASE("the gradient check catches a gradient that does not arrive", "[gradie
   CHECK(jacobian_error(op.function, draw_inputs(op, DType::f64)) != "");
 }
 
+TEST_CASE("every op's gradients are not all zero: there is something to check", "[gradients]") {
+  for (const Op& op : op_table()) {
+    INFO(op.name);
+    const std::vector<Tensor> inputs = draw_inputs(op, DType::f64);
+    const Tensor dy = noise(op.function(inputs).shape(), {.seed = 5, .id = 0}, DType::f64);
+    for (const Tensor& grad : differentiate(op.function, inputs, dy).grads)
+      CHECK(std::ranges::any_of(grad.to_vector<double>(), [](double g) { return g != 0.0; }));
+  }
+}
+
 TEST_CASE("every op in f32 agrees with f64", "[gradients]") {
   for (const Op& op : op_table()) {
     INFO(op.name);

@@ -98,6 +98,14 @@ Function convolved(const Conv2dOptions& options) {
   return [=](Inputs in) { return conv2d(in[0], in[1], in.size() > 2 ? in[2] : Tensor(), options); };
 }
 
+// The same of an image that is not an input, as a network's first layer has it.
+Function convolved_constant(const Shape& shape, const Conv2dOptions& options) {
+  return [=](Inputs in) {
+    const Tensor x = draw(shape, Values::distinct, kStream, in[0].dtype());
+    return conv2d(x.to(in[0].device()), in[0], in[1], options);
+  };
+}
+
 enum class Mask { absent, present };
 
 // Inputs x, offset, w, b and, last, the mask where it is present.
@@ -218,11 +226,13 @@ std::vector<Op> conv2d_rows() {
        convolved({.padding = 1}),
        {conv2d_size(64, 1, 32, 28), conv2d_size(64, 1, 18, 28)}},
       {"conv2d, one channel, a constant image",
-       {fixed({2, 3, 3, 1}), fixed({2})},
-       [](Inputs in) {
-         const Tensor x = draw({3, 5, 4, 1}, Values::distinct, kStream, in[0].dtype());
-         return conv2d(x.to(in[0].device()), in[0], in[1], {.padding = 1});
-       }},
+       {fixed({2, 3, 3, 1}), fixed({2}, Values::positive)},
+       convolved_constant({3, 5, 4, 1}, {.padding = 1, .activation = Activation::relu})},
+      {"conv2d, one channel, pooled, a constant image",
+       {fixed({3, 3, 3, 1}), fixed({3}, Values::positive)},
+       convolved_constant(
+           {2, 5, 4, 1},
+           {.padding = 1, .activation = Activation::relu, .pooling = Pooling::max_2x2})},
       {"conv2d, relu, pooled",
        inputs({2, 5, 4, 3}, {2, 3, 3, 3}),
        convolved({.padding = 1, .activation = Activation::relu, .pooling = Pooling::max_2x2}),
