@@ -102,7 +102,7 @@ Function convolved(const Conv2dOptions& options) {
 Function convolved_constant(const Shape& shape, const Conv2dOptions& options) {
   return [=](Inputs in) {
     const Tensor x = draw(shape, Values::distinct, kStream, in[0].dtype());
-    return conv2d(x.to(in[0].device()), in[0], in[1], options);
+    return conv2d(x.to(in[0].device()), in[0], in.size() > 1 ? in[1] : Tensor(), options);
   };
 }
 
@@ -228,6 +228,9 @@ std::vector<Op> conv2d_rows() {
       {"conv2d, one channel, a constant image",
        {fixed({2, 3, 3, 1}), fixed({2}, Values::positive)},
        convolved_constant({3, 5, 4, 1}, {.padding = 1, .activation = Activation::relu})},
+      {"conv2d, one channel, no bias, a constant image",
+       {fixed({2, 3, 3, 1})},
+       convolved_constant({1, 4, 3, 1}, {.padding = 1})},
       {"conv2d, one channel, pooled, a constant image",
        {fixed({3, 3, 3, 1}), fixed({3}, Values::positive)},
        convolved_constant(

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "core/placed.h"
 #include "layers/add.h"
 #include "layers/avg_pool2d.h"
 #include "layers/batch_norm.h"
@@ -183,8 +184,31 @@ TEST_CASE("a loss on CUDA of more rows than its launch has warps", "[cuda]") {
   const Shape shape{kSanitized ? 24 : 8200, 2};  // sanitizers would take a minute
   const Tensor logits = noise(shape, {.seed = 3, .id = 0}, DType::f64);
   const Tensor targets = Tensor::full(shape, 0.5, DType::f64);
-  CHECK(softmax_cross_entropy(logits.to(Device::cuda), targets.to(Device::cuda)).item() ==
-        Approx(softmax_cross_entropy(logits, targets).item()).epsilon(1e-12));
+  std::vector<std::uint8_t> right;  // of every row
+  const std::vector<double> values = logits.to_vector<double>();
+  for (std::size_t i = 0; i < values.size(); i += 2)
+    right.push_back(values[i] >= values[i + 1] ? 0 : 1);
+  const Tensor labels = Tensor::from(Shape{shape[0]}, right);
+  Placed<kernels::Progress> there(Device::cuda);
+  const double loss = softmax_cross_entropy(logits, targets).item();
+  CHECK(softmax_cross_entropy(logits.to(Device::cuda), targets.to(Device::cuda),
+                              {.labels = labels.to(Device::cuda), .progress = there.address()})
+            .item() == Approx(loss).epsilon(1e-12));
+  CHECK(there.read().correct == shape[0]);
+}
+
+TEST_CASE("batch-norm's relu on CUDA has no gradient where it is exactly zero", "[cuda]") {
+  if (const std::string why = no_cuda(); !why.empty()) return skip(why);
+  const auto filled = [](double value) {
+    return Tensor::full({1}, value, DType::f64, Device::cuda);
+  };
+  Tensor beta = filled(0.0);
+  beta.track();
+  const Tensor x = Tensor::from(Shape{3, 1}, std::vector<double>{-1.0, 0.0, 1.0}).to(Device::cuda);
+  const Tensor y = batch_norm(x, {filled(1.0), beta, filled(0.0), filled(1.0)}, Mode::train,
+                              {.activation = Activation::relu});
+  backward(y, Tensor::full({3, 1}, 1.0, DType::f64, Device::cuda));
+  CHECK(beta.grad().item() == 1.0);  // of the last alone
 }
 
 TEST_CASE("tensors on different devices are refused", "[cuda]") {
