@@ -4,7 +4,8 @@ usage: mutate_kernels.py BUILD... [--count N] [--seed S] [--only TEXT]
 
 BUILD are build folders with emulated kernels (cmake -DDRAPE_CUDA=EMULATED), tried in this order
 until one notices: plain, -DDRAPE_SANITIZE=address,undefined, -DDRAPE_RACE=ON. What nvcc alone
-compiles is left out. Prints a line per mutant, and the share that was noticed. Sources are put back, also after Ctrl-C.
+compiles is left out. Prints a line per mutant, and the share that was noticed. Sources are put
+back, also after Ctrl-C.
 """
 
 import argparse
