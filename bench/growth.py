@@ -5,12 +5,11 @@ usage: growth.py --bin FOLDER [--out FOLDER] [--quick]
 
 Each point is a process of its own: bench_training --network conv | deform, which tells the median
 time of a step and the most memory that its tensors took. All points are measured in turn, several
-times over, for the speed of a shared machine changes within minutes; the median counts. Over
-the upper half of an axis, where
-fixed costs no longer matter, the exponent b of cost = a * size^b is fitted by least squares on
-logarithms; so is that of the work: multiplications and additions for time, elements of layers'
-outputs and of parameters for memory. A cost whose exponent is more than 0.15 above its work's is
-flagged. Writes growth.md, growth.svg and growth.json.
+times over, for the speed of a shared machine changes within minutes; the median counts. Over the
+upper half of an axis, where fixed costs no longer matter, the exponent b of cost = a * size^b is
+fitted by least squares on logarithms; so is that of the work: multiplications and additions for
+time, elements of layers' outputs and of parameters for memory. A cost whose exponent is more than
+0.15 above its work's is flagged. Writes growth.md, growth.svg and growth.json.
 """
 
 import argparse
