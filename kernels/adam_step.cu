@@ -8,14 +8,24 @@ namespace {
 template <class T>
 struct AdamRule {
   using Update = AdamUpdate<T>;
+  struct Element {
+    T w, g, m, v;
+  };
   AdamOptions options;
 
   __device__ Update prepare(const AdamTensor<T>& t, double rate) const {
     return Update(options, rate, collect(t.steps) + 1.0);
   }
-  __device__ void apply(const AdamTensor<T>& t, const Update& update, std::int64_t i) const {
-    update.apply(t.w[i], t.narrow.gradient(t.g, i), t.m[i], t.v[i]);
-    t.narrow.store(t.w[i], i);
+  __device__ Element load(const AdamTensor<T>& t, std::int64_t i) const {
+    return {t.w[i], t.narrow.gradient(t.g, i), t.m[i], t.v[i]};
+  }
+  __device__ Element applied(const Update& update, Element element) const {
+    update.apply(element.w, element.g, element.m, element.v);
+    return element;
+  }
+  __device__ void store(const AdamTensor<T>& t, std::int64_t i, const Element& element) const {
+    t.w[i] = element.w, t.m[i] = element.m, t.v[i] = element.v;
+    t.narrow.store(element.w, i);
   }
   __device__ void finish(const AdamTensor<T>& t) const { publish(t.steps, collect(t.steps) + 1.0); }
 };

@@ -13,14 +13,17 @@ struct TwoSums {
   __device__ void operator+=(const TwoSums& other) { a += other.a, b += other.b; }
 };
 
+// A thread that writes takes so many rows of a pack of channels.
+constexpr std::int64_t kRowsOfThread = 4;
+
 // The normalisation of one channel, in T, and the bound below which the activation is flat.
 template <class T>
 struct Channel {
+  Channel() = default;
   template <class X>
   __device__ Channel(const BatchNorm<X>& norm, std::int64_t c)
       : mean(norm.mean[c]),
-        inverse_std(
-            static_cast<T>(1.0 / sqrt(static_cast<double>(norm.variance[c]) + norm.epsilon))),
+        inverse_std(T(1) / std::sqrt(norm.variance[c] + static_cast<T>(norm.epsilon))),
         scale(norm.gamma[c] * inverse_std),
         beta(norm.beta[c]),
         bound(norm.activation == Activation::relu ? T(0) : -static_cast<T>(INFINITY)) {}
@@ -35,11 +38,160 @@ struct Channel {
   T mean, inverse_std, scale, beta, bound;
 };
 
-// What the dropout multiplies element i with.
-template <class T>
-__device__ T dropout_factor(const DropoutFactor<T>& factor, const DropoutMask& mask,
-                            std::int64_t i) {
-  return mask.p == 0.0 ? T(1) : factor.of(mask.drawn().word(static_cast<std::uint64_t>(i)));
+// What the dropout multiplies elements i ... i + size - 1 with; whole Philox blocks, or one element.
+template <int size, class T>
+struct Factors {
+  T of[size];
+
+  __device__ Factors(const DropoutFactor<T>& factor, const DropoutMask& mask, std::int64_t i) {
+    if (mask.p == 0.0) {
+      for (T& one : of) one = T(1);
+    } else if constexpr (size == 1) {
+      of[0] = factor.of(mask.drawn().word(static_cast<std::uint64_t>(i)));
+    } else {
+      static_assert(size == 4);
+      const auto words = mask.drawn().words(static_cast<std::uint64_t>(i / size));
+      for (int j = 0; j < size; ++j) of[j] = factor.of(words[j]);
+    }
+  }
+};
+
+template <int size, class T>
+void statistics_of(Cuda cuda, const T* x, std::int64_t rows, std::int64_t channels,
+                   Accumulator<T>* mean, Accumulator<T>* variance,
+                   const RunningStatistics<T>& running) {
+  using Kept = Accumulator<T>;
+  using Sums = PackSums<TwoSums, size>;
+  // Distances from the first row's value, so that the squares do not cancel.
+  const auto term = [=] __device__(std::int64_t m, std::int64_t column) {
+    const std::int64_t c = column * size;
+    const Pack<T, size> first = load<size>(x + c), here = load<size>(x + m * channels + c);
+    Sums sums;
+    for (int j = 0; j < size; ++j) {
+      const double d = static_cast<double>(here.value[j]) - static_cast<double>(first.value[j]);
+      sums.of[j] = {d, d * d};
+    }
+    return sums;
+  };
+  const double of_row = 1.0 / static_cast<double>(rows);
+  const double of_row_but_one = 1.0 / static_cast<double>(rows - 1);
+  column_sums<Sums>(
+      cuda, "batch_norm_statistics", rows, channels / size, term,
+      [=] __device__(std::int64_t column, const Sums& sums) {
+        const auto update = [=](Kept& value, double batch) {
+          const double old = static_cast<double>(value);
+          value = static_cast<Kept>((1.0 - running.momentum) * old + running.momentum * batch);
+        };
+        for (int j = 0; j < size; ++j) {
+          const std::int64_t c = column * size + j;
+          const TwoSums& sum = sums.of[j];
+          const double m2 = sum.b - sum.a * sum.a * of_row;
+          const double batch_mean = static_cast<double>(x[c]) + sum.a * of_row;
+          const double squares = m2 < 0.0 ? 0.0 : m2;
+          mean[c] = static_cast<Kept>(batch_mean);
+          variance[c] = static_cast<Kept>(squares * of_row);
+          update(running.mean[c], batch_mean);
+          update(running.variance[c], squares * of_row_but_one);
+        }
+      });
+}
+
+template <int size, class T>
+void forward(Cuda cuda, const BatchNorm<T>& norm, const T* x, T* y) {
+  using A = Accumulator<T>;
+  const DropoutFactor<A> factor(norm.dropout);
+  const std::int64_t packs = norm.channels / size;
+  const std::int64_t groups = (norm.rows + kRowsOfThread - 1) / kRowsOfThread;
+  for_each(cuda, "batch_norm_forward", groups * packs, [=] __device__(std::int64_t thread) {
+    const std::int64_t group = thread / packs, c = (thread - group * packs) * size;
+    Channel<A> channels[size];
+    for (int j = 0; j < size; ++j) channels[j] = Channel<A>(norm, c + j);
+    for (int r = 0; r < kRowsOfThread; ++r) {
+      const std::int64_t m = group * kRowsOfThread + r, i = m * norm.channels + c;
+      if (m >= norm.rows) break;
+      const Factors<size, A> factors(factor, norm.dropout, i);
+      Pack<T, size> pack = load<size>(x + i);
+      for (int j = 0; j < size; ++j) {
+        const A a = channels[j].activated(static_cast<A>(pack.value[j]));
+        pack.value[j] = static_cast<T>(a * factors.of[j]);
+      }
+      store(y + i, pack);
+    }
+  });
+}
+
+// Gradients of gamma and beta, and what dx subtracts: slope[c] * (x - mean) + shift[c].
+template <int size, class T>
+void backward_sums(Cuda cuda, const BatchNorm<T>& norm, Statistics statistics, const T* x,
+                   const T* dy, Accumulator<T>* slope, Accumulator<T>* shift,
+                   Accumulator<T>* dgamma, Accumulator<T>* dbeta) {
+  using A = Accumulator<T>;
+  using Sums = PackSums<TwoSums, size>;
+  const DropoutFactor<A> factor(norm.dropout);
+  const double of_row =
+      statistics == Statistics::batch ? 1.0 / static_cast<double>(norm.rows) : 0.0;
+  const auto term = [=] __device__(std::int64_t m, std::int64_t column) {
+    const std::int64_t c = column * size, i = m * norm.channels + c;
+    const Factors<size, A> factors(factor, norm.dropout, i);
+    const Pack<T, size> values = load<size>(x + i), gradients = load<size>(dy + i);
+    Sums sums;
+    for (int j = 0; j < size; ++j) {
+      const Channel<A> channel(norm, c + j);
+      const A value = static_cast<A>(values.value[j]);
+      const auto dz = static_cast<double>(
+          channel.gradient(value, static_cast<A>(gradients.value[j]) * factors.of[j]));
+      sums.of[j] = {dz, dz * static_cast<double>(value - channel.mean)};
+    }
+    return sums;
+  };
+  const auto finish = [=] __device__(std::int64_t column, const Sums& sums) {
+    for (int j = 0; j < size; ++j) {
+      const std::int64_t c = column * size + j;
+      const TwoSums& sum = sums.of[j];
+      const Channel<A> channel(norm, c);
+      const auto inverse_std = static_cast<double>(channel.inverse_std);
+      dbeta[c] = static_cast<A>(sum.a);
+      dgamma[c] = static_cast<A>(sum.b * inverse_std);
+      const double share = of_row * static_cast<double>(channel.scale);
+      slope[c] = static_cast<A>(share * sum.b * inverse_std * inverse_std);
+      shift[c] = static_cast<A>(share * sum.a);
+    }
+  };
+  column_sums<Sums>(cuda, "batch_norm_backward_sums", norm.rows, norm.channels / size, term,
+                    finish);
+}
+
+template <int size, class T>
+void backward(Cuda cuda, const BatchNorm<T>& norm, const T* x, const T* dy,
+              const Accumulator<T>* slope, const Accumulator<T>* shift, T* dx) {
+  using A = Accumulator<T>;
+  const DropoutFactor<A> factor(norm.dropout);
+  const std::int64_t packs = norm.channels / size;
+  const std::int64_t groups = (norm.rows + kRowsOfThread - 1) / kRowsOfThread;
+  for_each(cuda, "batch_norm_backward", groups * packs, [=] __device__(std::int64_t thread) {
+    const std::int64_t group = thread / packs, c = (thread - group * packs) * size;
+    Channel<A> channels[size];
+    A slopes[size], shifts[size];
+    for (int j = 0; j < size; ++j) {
+      channels[j] = Channel<A>(norm, c + j);
+      slopes[j] = slope[c + j], shifts[j] = shift[c + j];
+    }
+    for (int r = 0; r < kRowsOfThread; ++r) {
+      const std::int64_t m = group * kRowsOfThread + r, i = m * norm.channels + c;
+      if (m >= norm.rows) break;
+      const Factors<size, A> factors(factor, norm.dropout, i);
+      const Pack<T, size> values = load<size>(x + i);
+      Pack<T, size> gradients = load<size>(dy + i);
+      for (int j = 0; j < size; ++j) {
+        const Channel<A>& channel = channels[j];
+        const A value = static_cast<A>(values.value[j]);
+        const A dz = channel.gradient(value, static_cast<A>(gradients.value[j]) * factors.of[j]);
+        gradients.value[j] = static_cast<T>(channel.scale * dz -
+                                            slopes[j] * (value - channel.mean) - shifts[j]);
+      }
+      store(dx + i, gradients);
+    }
+  });
 }
 
 }  // namespace
@@ -48,81 +200,27 @@ template <class T>
 void batch_norm_statistics(Cuda cuda, const T* x, std::int64_t rows, std::int64_t channels,
                            Accumulator<T>* mean, Accumulator<T>* variance,
                            const RunningStatistics<T>& running) {
-  using Kept = Accumulator<T>;
-  // Distances from the first row's value, so that the squares do not cancel.
-  const auto term = [=] __device__(std::int64_t m, std::int64_t c) {
-    const double d = static_cast<double>(x[m * channels + c]) - static_cast<double>(x[c]);
-    return TwoSums{d, d * d};
-  };
-  const auto count = static_cast<double>(rows);
-  column_sums<TwoSums>(
-      cuda, "batch_norm_statistics", rows, channels, term,
-      [=] __device__(std::int64_t c, const TwoSums& sum) {
-        const double m2 = sum.b - sum.a * sum.a / count;
-        const double batch_mean = static_cast<double>(x[c]) + sum.a / count;
-        const double squares = m2 < 0.0 ? 0.0 : m2;
-        const auto update = [=](Kept& value, double batch) {
-          const double old = static_cast<double>(value);
-          value = static_cast<Kept>((1.0 - running.momentum) * old + running.momentum * batch);
-        };
-        mean[c] = static_cast<Kept>(batch_mean);
-        variance[c] = static_cast<Kept>(squares / count);
-        update(running.mean[c], batch_mean);
-        update(running.variance[c], squares / (count - 1.0));
-      });
+  packs_fit(channels, x) ? statistics_of<kPack>(cuda, x, rows, channels, mean, variance, running)
+                         : statistics_of<1>(cuda, x, rows, channels, mean, variance, running);
 }
 
 template <class T>
 void batch_norm_forward(Cuda cuda, const BatchNorm<T>& norm, const T* x, T* y) {
-  using A = Accumulator<T>;
-  const DropoutFactor<A> factor(norm.dropout);
-  const std::int64_t size = norm.rows * norm.channels;
-  // A thread per Philox block of four elements.
-  for_each(cuda, "batch_norm_forward", (size + 3) / 4, [=] __device__(std::int64_t block) {
-    std::array<std::uint32_t, 4> words{};
-    if (norm.dropout.p > 0.0) words = norm.dropout.drawn().words(static_cast<std::uint64_t>(block));
-    for (std::int64_t i = 4 * block; i < size && i < 4 * block + 4; ++i) {
-      const A a = Channel<A>(norm, i % norm.channels).activated(x[i]);
-      y[i] = static_cast<T>(norm.dropout.p > 0.0 ? a * factor.of(words[i % 4]) : a);
-    }
-  });
+  packs_fit(norm.channels, x, y) ? forward<kPack>(cuda, norm, x, y) : forward<1>(cuda, norm, x, y);
 }
 
 template <class T>
 void batch_norm_backward(Cuda cuda, const BatchNorm<T>& norm, Statistics statistics, const T* x,
                          const T* dy, T* dx, Accumulator<T>* dgamma, Accumulator<T>* dbeta) {
   using A = Accumulator<T>;
-  const DropoutFactor<A> factor(norm.dropout);
-  const DeviceBuffer<A> slopes(cuda, norm.channels), shifts(cuda, norm.channels);
-  A *slope = slopes.data(), *shift = shifts.data();
-  const auto gradient = [=] __device__(const Channel<A>& channel, std::int64_t i) {
-    return channel.gradient(x[i], static_cast<A>(dy[i]) * dropout_factor(factor, norm.dropout, i));
-  };
-  const auto term = [=] __device__(std::int64_t m, std::int64_t c) {
-    const std::int64_t i = m * norm.channels + c;
-    const Channel<A> channel(norm, c);
-    const auto dz = static_cast<double>(gradient(channel, i));
-    return TwoSums{dz, dz * static_cast<double>(static_cast<A>(x[i]) - channel.mean)};
-  };
-  const auto finish = [=] __device__(std::int64_t c, const TwoSums& sum) {
-    const Channel<A> channel(norm, c);
-    const auto inverse_std = static_cast<double>(channel.inverse_std);
-    dbeta[c] = static_cast<A>(sum.a);
-    dgamma[c] = static_cast<A>(sum.b * inverse_std);
-    const bool moved = statistics == Statistics::batch;
-    const double share =
-        moved ? static_cast<double>(channel.scale) / static_cast<double>(norm.rows) : 0.0;
-    slope[c] = static_cast<A>(share * sum.b * inverse_std * inverse_std);
-    shift[c] = static_cast<A>(share * sum.a);
-  };
-  column_sums<TwoSums>(cuda, "batch_norm_backward_sums", norm.rows, norm.channels, term, finish);
+  const DeviceBuffer<A> slope(cuda, norm.channels), shift(cuda, norm.channels);
+  A *slopes = slope.data(), *shifts = shift.data();
+  const bool packs = packs_fit(norm.channels, x, dy, dx);
+  packs ? backward_sums<kPack>(cuda, norm, statistics, x, dy, slopes, shifts, dgamma, dbeta)
+        : backward_sums<1>(cuda, norm, statistics, x, dy, slopes, shifts, dgamma, dbeta);
   if (dx == nullptr) return;
-  for_each(cuda, "batch_norm_backward", norm.rows * norm.channels, [=] __device__(std::int64_t i) {
-    const std::int64_t c = i % norm.channels;
-    const Channel<A> channel(norm, c);
-    const A centered = static_cast<A>(x[i]) - channel.mean;
-    dx[i] = static_cast<T>(channel.scale * gradient(channel, i) - slope[c] * centered - shift[c]);
-  });
+  packs ? backward<kPack>(cuda, norm, x, dy, slopes, shifts, dx)
+        : backward<1>(cuda, norm, x, dy, slopes, shifts, dx);
 }
 
 template void batch_norm_statistics(Cuda, const float*, std::int64_t, std::int64_t, float*, float*,

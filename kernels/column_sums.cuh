@@ -1,33 +1,39 @@
 // Sums over the rows of a matrix, by column, in an order that the shape alone decides.
 #pragma once
 
-#include "kernels/cuda.cuh"
+#include "kernels/pack.cuh"
 
 namespace drape::kernels {
 
-// Blocks of 32 columns by 8 rows: a warp reads neighbouring columns of one row.
-inline constexpr unsigned kSumLanes = 32, kSumRows = 8;
+// A block has lanes (x), at most kSumLanes, over neighbouring columns of one row, and strips (y).
+inline constexpr unsigned kSumThreads = 256, kSumLanes = 32;
 
-/// A block per range of rows and 32 columns: the sum over its rows of term(m, c). The last of a
-/// column's blocks adds them up, in an order that does not depend on who it is.
+/// A block per range of rows and as many columns as it has lanes: the sum over its rows of
+/// term(m, c). The last of a column's blocks adds them up, in an order that does not depend on who
+/// it is.
 template <class Sum, class Term, class Finish>
-__global__ void column_sums_kernel(std::int64_t rows, std::int64_t columns, Term term,
-                                   Finish finish, Sum* sums, std::uint32_t* arrived) {
-  DRAPE_SHARED(Sum, of_threads, [kSumRows][kSumLanes]);
-  const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * kSumLanes + threadIdx.x;
+__global__ void __launch_bounds__(kSumThreads)
+    column_sums_kernel(std::int64_t rows, std::int64_t columns, Term term, Finish finish, Sum* sums,
+                       std::uint32_t* arrived) {
+  DRAPE_SHARED(Sum, of_threads, [kSumThreads]);
+  [[maybe_unused]] constexpr int kAhead = std::clamp(128 / static_cast<int>(sizeof(Sum)), 1, 4);
+  const unsigned lanes = blockDim.x, strips = blockDim.y;
+  const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * lanes + threadIdx.x;
   const std::int64_t ranges = gridDim.y, range = blockIdx.y;
-  const auto add_up = [&](const Sum& mine) {  // over the threads of a column
-    of_threads[threadIdx.y][threadIdx.x] = mine;
-    __syncthreads();
-    Sum all = of_threads[0][threadIdx.x];
-    for (unsigned r = 1; r < kSumRows; ++r) all += of_threads[r][threadIdx.x];
-    __syncthreads();
-    return all;
+  const auto add_up = [&](const Sum& mine) {  // over the strips: the whole is the first one's
+    Sum* const own = &of_threads[threadIdx.y * lanes + threadIdx.x];
+    *own = mine;
+    for (unsigned half = strips / 2; half > 0; half /= 2) {
+      __syncthreads();
+      if (threadIdx.y < half) *own += own[half * lanes];
+    }
+    return *own;
   };
   Sum sum{};
   if (c < columns) {
     const std::int64_t end = rows * (range + 1) / ranges;
-    for (std::int64_t m = rows * range / ranges + threadIdx.y; m < end; m += kSumRows) {
+    DRAPE_UNROLL(kAhead)
+    for (std::int64_t m = rows * range / ranges + threadIdx.y; m < end; m += strips) {
       sum += term(m, c);
     }
   }
@@ -36,8 +42,11 @@ __global__ void column_sums_kernel(std::int64_t rows, std::int64_t columns, Term
     if (threadIdx.y == 0 && c < columns) publish(sums + range * columns + c, sum);
     if (!is_last_block(arrived + blockIdx.x, gridDim.y)) return;
     sum = Sum{};
-    for (std::int64_t r = threadIdx.y; c < columns && r < ranges; r += kSumRows) {
-      sum += collect(sums + r * columns + c);
+    if (c < columns) {
+      DRAPE_UNROLL(2 * kAhead)
+      for (std::int64_t r = threadIdx.y; r < ranges; r += strips) {
+        sum += collect(sums + r * columns + c);
+      }
     }
     sum = add_up(sum);
   }
@@ -49,24 +58,42 @@ __global__ void column_sums_kernel(std::int64_t rows, std::int64_t columns, Term
 template <class Sum, class Term, class Finish>
 void column_sums(Cuda cuda, const char* name, std::int64_t rows, std::int64_t columns, Term term,
                  Finish finish) {
-  const std::int64_t across = (columns + kSumLanes - 1) / kSumLanes;
-  const std::int64_t ranges = std::clamp<std::int64_t>(512 / across, 1, (rows + 63) / 64);
+  constexpr std::int64_t kBlocks = 264;  // two for each multiprocessor of the largest devices
+  unsigned lanes = kSumLanes;
+  while (lanes / 2 >= columns && lanes > 1) lanes /= 2;
+  const unsigned strips = kSumThreads / lanes;
+  const std::int64_t across = (columns + lanes - 1) / lanes;
+  const std::int64_t ranges =
+      std::clamp<std::int64_t>(kBlocks / across, 1, (rows + 2 * strips - 1) / (2 * strips));
   const DeviceBuffer<Sum> sums(cuda, ranges * columns);
   launch(cuda, name,
-         {dim3(static_cast<unsigned>(across), static_cast<unsigned>(ranges)),
-          dim3(kSumLanes, kSumRows)},
+         {dim3(static_cast<unsigned>(across), static_cast<unsigned>(ranges)), dim3(lanes, strips)},
          column_sums_kernel<Sum, Term, Finish>, rows, columns, term, finish, sums.data(),
          arrival_counters(cuda, across));
+}
+
+template <int size, class T>
+void pack_column_sums(Cuda cuda, std::int64_t rows, std::int64_t K, const T* dz, T* db) {
+  using A = Accumulator<T>;
+  using Sums = PackSums<A, size>;
+  column_sums<Sums>(
+      cuda, "column_sums", rows, K / size,
+      [=] __device__(std::int64_t m, std::int64_t column) {
+        const Pack<T, size> values = load<size>(dz + m * K + column * size);
+        Sums sums;
+        for (int j = 0; j < size; ++j) sums.of[j] = static_cast<A>(values.value[j]);
+        return sums;
+      },
+      [=] __device__(std::int64_t column, const Sums& sums) {
+        for (int j = 0; j < size; ++j) db[column * size + j] = static_cast<T>(sums.of[j]);
+      });
 }
 
 /// db[k] = sum over rows of dz[m,k].
 template <class T>
 void column_sums(Cuda cuda, std::int64_t rows, std::int64_t K, const T* dz, T* db) {
-  using Sum = Accumulator<T>;
-  column_sums<Sum>(
-      cuda, "column_sums", rows, K,
-      [=] __device__(std::int64_t m, std::int64_t k) { return static_cast<Sum>(dz[m * K + k]); },
-      [=] __device__(std::int64_t k, Sum sum) { db[k] = static_cast<T>(sum); });
+  packs_fit(K, dz) ? pack_column_sums<kPack>(cuda, rows, K, dz, db)
+                   : pack_column_sums<1>(cuda, rows, K, dz, db);
 }
 
 }  // namespace drape::kernels

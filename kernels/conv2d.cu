@@ -275,16 +275,27 @@ void direct_backward_filter(Cuda cuda, const Conv2dGeometry& g, const T* x, cons
 }
 
 // y, cell = the largest of each 2x2 window of act(z + b).
-template <class T>
+template <int size, class T>
 void add_bias_activate_pool(Cuda cuda, const Conv2dGeometry& g, const T* z, const T* b,
                             const Conv2dOutput<T>& out) {
   using A = Accumulator<T>;
-  const std::int64_t P = g.P / 2, Q = g.Q / 2, row = g.Q * g.K;
-  for_each(cuda, "add_bias_activate_pool", g.N * P * Q * g.K, [=] __device__(std::int64_t i) {
-    const std::int64_t k = i % g.K, q = i / g.K % Q, p = i / g.K / Q % P, n = i / g.K / Q / P;
-    const T* window = z + ((n * g.P + 2 * p) * g.Q + 2 * q) * g.K + k;
-    const A bias = b == nullptr ? A(0) : A(b[k]);
-    store_largest<A>(out, i, [&](int c) { return A(window[c / 2 * row + c % 2 * g.K]) + bias; });
+  const std::int64_t P = g.P / 2, Q = g.Q / 2, packs = g.K / size;
+  for_each(cuda, "add_bias_activate_pool", g.N * P * Q * packs, [=] __device__(std::int64_t i) {
+    const std::int64_t window = i / packs, k = (i - window * packs) * size;
+    const std::int64_t row = window / Q, q = window - row * Q, n = row / P, p = row - n * P;
+    const T* corner = z + ((n * g.P + 2 * p) * g.Q + 2 * q) * g.K + k;
+    Pack<T, size> values[4], y;
+    Pack<std::uint8_t, size> cells;
+    for (int c = 0; c < 4; ++c) values[c] = load<size>(corner + (c / 2 * g.Q + c % 2) * g.K);
+    for (int j = 0; j < size; ++j) {
+      const A bias = b == nullptr ? A(0) : A(b[k + j]);
+      const auto value = [&](int c) { return A(values[c].value[j]) + bias; };
+      const Largest<A> largest = largest_of_window<A>(out.activation, value);
+      y.value[j] = static_cast<T>(largest.value);
+      cells.value[j] = largest.cell;
+    }
+    store(out.y + i * size, y);
+    store(out.cell + i * size, cells);
   });
 }
 
@@ -298,7 +309,11 @@ void conv2d_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w, 
   const DeviceBuffer<T> whole(cuda, pooled ? g.y_size() : 0);
   T* z = pooled ? whole.data() : out.y;
   if (!by_cudnn<Forward>(cuda, g, x, w, z)) direct_forward(cuda, g, x, w, z);
-  if (pooled) return add_bias_activate_pool(cuda, g, z, b, out);
+  if (pooled) {
+    const bool packs = packs_fit(g.K, z, out.y) && packs_fit(g.K, out.cell);
+    return packs ? add_bias_activate_pool<kPack>(cuda, g, z, b, out)
+                 : add_bias_activate_pool<1>(cuda, g, z, b, out);
+  }
   add_bias_activate(cuda, g.N * g.P * g.Q, g.K, b, out.activation, z);
 }
 

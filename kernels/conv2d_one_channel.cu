@@ -5,98 +5,159 @@
 namespace drape::kernels {
 namespace {
 
-// The pixel under a tap of output (p, q) of an image; zero outside.
+// The pixel under tap (r, s) of output (p, q) of an image; zero outside.
 template <class T>
-__device__ T pixel_under(const Conv2dGeometry& g, const T* image, std::int64_t p, std::int64_t q,
-                         std::int64_t tap) {
-  const std::int64_t h = p * g.stride.y - g.padding.y + tap / g.S * g.dilation.y;
-  const std::int64_t v = q * g.stride.x - g.padding.x + tap % g.S * g.dilation.x;
-  return h < 0 || h >= g.H || v < 0 || v >= g.W ? static_cast<T>(0.0f) : image[h * g.W + v];
+__device__ Accumulator<T> pixel_under(const Conv2dGeometry& g, const T* image, std::int64_t p,
+                                      std::int64_t q, std::int64_t r, std::int64_t s) {
+  const auto h = static_cast<std::int32_t>(p * g.stride.y - g.padding.y + r * g.dilation.y);
+  const auto v = static_cast<std::int32_t>(q * g.stride.x - g.padding.x + s * g.dilation.x);
+  const bool inside = h >= 0 && h < g.H && v >= 0 && v < g.W;
+  return inside ? static_cast<Accumulator<T>>(image[h * g.W + v]) : Accumulator<T>(0);
 }
 
-// b[k] + the products of filter k with the pixels under output (p, q).
-template <class T>
-__device__ Accumulator<T> filtered(const Conv2dGeometry& g, const T* image, const T* w, const T* b,
-                                   std::int64_t p, std::int64_t q, std::int64_t k) {
+// A thread has `size` filters and a 2x2 window of outputs, whose largest it keeps where that is
+// asked for.
+template <int size, class T>
+void forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w, const T* b,
+             const Conv2dOutput<T>& out) {
   using A = Accumulator<T>;
-  const std::int64_t taps = g.R * g.S;
-  A z(0);
-  for (std::int64_t t = 0; t < taps; ++t) {
-    z += static_cast<A>(pixel_under(g, image, p, q, t)) * static_cast<A>(w[k * taps + t]);
-  }
-  return b == nullptr ? z : z + static_cast<A>(b[k]);
+  const bool pooled = out.cell != nullptr;
+  const std::int64_t P = (g.P + !pooled) / 2, Q = (g.Q + !pooled) / 2, packs = g.K / size;
+  const char* name = pooled ? "conv2d_one_channel_pooled" : "conv2d_one_channel_forward";
+  for_each(cuda, name, g.N * P * Q * packs, [=] __device__(std::int64_t i) {
+    const std::int64_t window = i / packs, k = (i - window * packs) * size;
+    const std::int64_t row = window / Q, q = (window - row * Q) * 2;
+    const std::int64_t n = row / P, p = (row - n * P) * 2, taps = g.R * g.S;
+    const T *image = x + n * g.H * g.W, *weights = w + k * taps;
+    A z[4][size];
+    for (int j = 0; j < size; ++j) {
+      const A bias = b == nullptr ? A(0) : static_cast<A>(b[k + j]);
+      for (int cell = 0; cell < 4; ++cell) z[cell][j] = bias;
+    }
+    for (std::int64_t r = 0; r < g.R; ++r) {
+      for (std::int64_t s = 0; s < g.S; ++s) {
+        A pixels[4];
+        for (int cell = 0; cell < 4; ++cell)
+          pixels[cell] = pixel_under(g, image, p + cell / 2, q + cell % 2, r, s);
+        for (int j = 0; j < size; ++j) {
+          const A weight = static_cast<A>(weights[j * taps + r * g.S + s]);
+          for (int cell = 0; cell < 4; ++cell) z[cell][j] += pixels[cell] * weight;
+        }
+      }
+    }
+    Pack<T, size> y;
+    if (pooled) {
+      Pack<std::uint8_t, size> cells;
+      for (int j = 0; j < size; ++j) {
+        const Largest<A> largest =
+            largest_of_window<A>(out.activation, [&](int cell) { return z[cell][j]; });
+        y.value[j] = static_cast<T>(largest.value);
+        cells.value[j] = largest.cell;
+      }
+      store(out.y + i * size, y);
+      store(out.cell + i * size, cells);
+      return;
+    }
+    for (int cell = 0; cell < 4; ++cell) {
+      if (p + cell / 2 >= g.P || q + cell % 2 >= g.Q) continue;
+      for (int j = 0; j < size; ++j) {
+        const bool flat = out.activation == Activation::relu && z[cell][j] < A(0);
+        y.value[j] = static_cast<T>(flat ? A(0) : z[cell][j]);
+      }
+      store(out.y + ((n * g.P + p + cell / 2) * g.Q + q + cell % 2) * g.K + k, y);
+    }
+  });
 }
 
-// What a filter's gradient sums up: the products of dz with the pixels under some taps, and dz.
-constexpr std::int64_t kTaps = 9;
-template <class A>
+// What the gradients of `size` filters sum up: the products of dz with the pixels under some taps,
+// and dz.
+constexpr int kTaps = 9;
+template <class A, int size>
 struct TapSums {
-  A tap[kTaps] = {}, dz{};
+  A tap[size][kTaps] = {}, dz[size] = {};
   __device__ void operator+=(const TapSums& other) {
-    for (int t = 0; t < kTaps; ++t) tap[t] += other.tap[t];
-    dz += other.dz;
+    for (int j = 0; j < size; ++j) {
+      for (int t = 0; t < kTaps; ++t) tap[j][t] += other.tap[j][t];
+      dz[j] += other.dz[j];
+    }
   }
 };
+
+// A column is a pack of filters and up to nine of their taps; a row is a result, or a window's
+// largest.
+template <int size, class T>
+void backward(Cuda cuda, const Conv2dGeometry& g, const T* x, const Conv2dOutput<const T>& out,
+              const T* dy, const Conv2dGradients<T>& d) {
+  using A = Accumulator<T>;
+  using Sums = TapSums<A, size>;
+  const bool pooled = out.cell != nullptr;
+  const bool masked = !pooled && out.activation == Activation::relu;
+  const std::int64_t scale = pooled ? 2 : 1, P = g.P / scale, Q = g.Q / scale;
+  const std::int64_t packs = g.K / size, taps = g.R * g.S;
+  column_sums<Sums>(
+      cuda, "conv2d_one_channel_backward", g.N * P * Q, packs * ((taps + kTaps - 1) / kTaps),
+      [=] __device__(std::int64_t m, std::int64_t column) {
+        const std::int64_t part = column / packs, k = (column - part * packs) * size;
+        const std::int64_t row = m / Q, q = (m - row * Q) * scale;
+        const std::int64_t n = row / P, p = (row - n * P) * scale, i = m * g.K + k;
+        const T* image = x + n * g.H * g.W;
+        const Pack<T, size> gradients = load<size>(dy + i);
+        Pack<T, size> results{};
+        Pack<std::uint8_t, size> cells{};
+        if (masked) results = load<size>(out.y + i);
+        if (pooled) cells = load<size>(out.cell + i);
+        Sums sums;
+        bool flat[size];
+        for (int j = 0; j < size; ++j) {
+          flat[j] = pooled ? cells.value[j] == kNoCell
+                           : masked && !(results.value[j] > static_cast<T>(0.0f));
+          sums.dz[j] = flat[j] ? A(0) : static_cast<A>(gradients.value[j]);
+        }
+        std::int64_t r = part * kTaps / g.S, s = part * kTaps - r * g.S;
+        for (int t = 0; t < kTaps; ++t) {
+          if (r == g.R) break;
+          A pixel(0);
+          for (int j = 0; j < size; ++j) {
+            if (pooled || j == 0) {
+              const int cell = cells.value[j] % kNoCell;
+              pixel = pixel_under(g, image, p + cell / 2, q + cell % 2, r, s);
+            }
+            sums.tap[j][t] = flat[j] ? A(0) : sums.dz[j] * pixel;
+          }
+          if (++s == g.S) s = 0, ++r;
+        }
+        return sums;
+      },
+      [=] __device__(std::int64_t column, const Sums& sums) {
+        const std::int64_t part = column / packs, k = (column - part * packs) * size;
+        const std::int64_t first = part * kTaps;
+        for (int j = 0; j < size; ++j) {
+          for (int t = 0; t < kTaps; ++t) {
+            if (d.dw == nullptr || first + t >= taps) break;
+            d.dw[(k + j) * taps + first + t] = static_cast<T>(sums.tap[j][t]);
+          }
+          if (d.db != nullptr && first == 0) d.db[k + j] = static_cast<T>(sums.dz[j]);
+        }
+      });
+}
 
 }  // namespace
 
 template <class T>
 void conv2d_one_channel_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w,
                                 const T* b, const Conv2dOutput<T>& out) {
-  using A = Accumulator<T>;
-  if (out.cell == nullptr) {
-    for_each(cuda, "conv2d_one_channel_forward", g.y_size(), [=] __device__(std::int64_t i) {
-      const std::int64_t k = i % g.K, q = i / g.K % g.Q, p = i / g.K / g.Q % g.P;
-      const T* image = x + i / g.K / g.Q / g.P * g.H * g.W;
-      const A z = filtered(g, image, w, b, p, q, k);
-      out.y[i] = static_cast<T>(out.activation == Activation::relu && z < A(0) ? A(0) : z);
-    });
-    return;
-  }
-  const std::int64_t P = g.P / 2, Q = g.Q / 2;
-  for_each(cuda, "conv2d_one_channel_pooled", g.N * P * Q * g.K, [=] __device__(std::int64_t i) {
-    const std::int64_t k = i % g.K, q = i / g.K % Q, p = i / g.K / Q % P;
-    const T* image = x + i / g.K / Q / P * g.H * g.W;
-    store_largest<A>(out, i, [&](int cell) {
-      return filtered(g, image, w, b, 2 * p + cell / 2, 2 * q + cell % 2, k);
-    });
-  });
+  packs_fit(g.K, out.y) && packs_fit(g.K, out.cell) ? forward<kPack>(cuda, g, x, w, b, out)
+                                                    : forward<1>(cuda, g, x, w, b, out);
 }
 
-// A column is a filter and up to nine of its taps; a row is a result, or a window's largest.
 template <class T>
 void conv2d_one_channel_backward(Cuda cuda, const Conv2dGeometry& g, const T* x,
                                  const Conv2dOutput<const T>& out, const T* dy,
                                  const Conv2dGradients<T>& d) {
-  using A = Accumulator<T>;
-  using Sums = TapSums<A>;
-  const bool pooled = out.cell != nullptr;
-  const std::int64_t P = pooled ? g.P / 2 : g.P, Q = pooled ? g.Q / 2 : g.Q, taps = g.R * g.S;
-  column_sums<Sums>(
-      cuda, "conv2d_one_channel_backward", g.N * P * Q, g.K * ((taps + kTaps - 1) / kTaps),
-      [=] __device__(std::int64_t m, std::int64_t column) {
-        const std::int64_t k = column % g.K, first = column / g.K * kTaps, i = m * g.K + k;
-        const int cell = pooled ? out.cell[i] : 0;
-        Sums sums;
-        if (cell == kNoCell) return sums;
-        if (!pooled && out.activation == Activation::relu && !(out.y[i] > static_cast<T>(0.0f)))
-          return sums;
-        const std::int64_t scale = pooled ? 2 : 1;
-        const std::int64_t p = m / Q % P * scale + cell / 2, q = m % Q * scale + cell % 2;
-        const T* image = x + m / Q / P * g.H * g.W;
-        sums.dz = static_cast<A>(dy[i]);
-        for (std::int64_t t = 0; t < kTaps && first + t < taps; ++t) {
-          sums.tap[t] = sums.dz * static_cast<A>(pixel_under(g, image, p, q, first + t));
-        }
-        return sums;
-      },
-      [=] __device__(std::int64_t column, const Sums& sums) {
-        const std::int64_t k = column % g.K, first = column / g.K * kTaps;
-        for (std::int64_t t = 0; d.dw != nullptr && t < kTaps && first + t < taps; ++t) {
-          d.dw[k * taps + first + t] = static_cast<T>(sums.tap[t]);
-        }
-        if (d.db != nullptr && first == 0) d.db[k] = static_cast<T>(sums.dz);
-      });
+  constexpr int kSize = sizeof(T) > 4 ? 1 : kPack;  // sums of double take too much shared memory
+  packs_fit(g.K, dy, out.y) && packs_fit(g.K, out.cell)
+      ? backward<kSize>(cuda, g, x, out, dy, d)
+      : backward<1>(cuda, g, x, out, dy, d);
 }
 
 template void conv2d_one_channel_forward(Cuda, const Conv2dGeometry&, const float*, const float*,

@@ -23,27 +23,29 @@
   extern __shared__ __align__(16) unsigned char drape_dynamic_shared[]; \
   T* const name = reinterpret_cast<T*>(drape_dynamic_shared)
 
+/// Before a loop: so many of its rounds at once, so that their loads overlap.
+#define DRAPE_UNROLL(rounds) _Pragma(DRAPE_TEXT(unroll rounds))
+#define DRAPE_TEXT(...) #__VA_ARGS__
+
 namespace drape::kernels {
-/// Writes what another block reads with collect(), word by word.
+/// Writes what another block reads with collect().
 template <class T>
 __device__ void publish(T* address, T value) {
-  static_assert(sizeof(T) % 4 == 0);
-  for (std::size_t i = 0; i < sizeof(T) / 4; ++i) {
-    reinterpret_cast<volatile unsigned*>(address)[i] = reinterpret_cast<const unsigned*>(&value)[i];
-  }
+  *address = value;
 }
 template <class T>
 __device__ T collect(const T* address) {
   static_assert(sizeof(T) % 4 == 0);
   T value;
-  for (std::size_t i = 0; i < sizeof(T) / 4; ++i) {
-    reinterpret_cast<unsigned*>(&value)[i] = reinterpret_cast<const volatile unsigned*>(address)[i];
+  for (std::size_t i = 0; i < sizeof(T) / 4; ++i) {  // past the first cache, which may be stale
+    reinterpret_cast<unsigned*>(&value)[i] = __ldcg(reinterpret_cast<const unsigned*>(address) + i);
   }
   return value;
 }
 }  // namespace drape::kernels
 #else
 #include "tests/emulator/emulator.h"
+#define DRAPE_UNROLL(rounds)
 #define DRAPE_SHARED(T, name, ...)             \
   static char key_of_##name;                   \
   auto& name = *static_cast<T(*) __VA_ARGS__>( \

@@ -59,7 +59,9 @@ __global__ void __launch_bounds__(kTileThreads, 2)
     const auto z = [&](int row) { return of_tile[(m + row) * kSumStride + k] + b; };
     const std::int64_t at = (first + m) / rows_of_result * p.g.K + first_filter + k;
     if (out.cell != nullptr) {
-      store_largest<Sum>(out, at, z);
+      const Largest<Sum> largest = largest_of_window<Sum>(out.activation, z);
+      out.y[at] = static_cast<T>(largest.value);
+      out.cell[at] = largest.cell;
     } else {
       const bool relu = out.activation == Activation::relu;
       out.y[at] = static_cast<T>(relu && z(0) < Sum(0) ? Sum(0) : z(0));

@@ -4,27 +4,13 @@
 
 #include "kernels/bilinear.h"
 #include "kernels/deform_conv2d.h"
+#include "kernels/pack.cuh"
 #include "kernels/tensor_tile.cuh"
 
 namespace drape::kernels {
 
 /// Columns of a tile of patches.
 inline constexpr int kColumns = 32;
-
-/// Elements that one 16-byte access moves.
-template <class T>
-inline constexpr int kVector = 16 / static_cast<int>(sizeof(T));
-
-template <class T, int size>
-struct alignas(sizeof(T) * size) Pack {
-  T value[size];
-};
-
-/// `size` elements from an address on their bounds.
-template <int size, class T>
-__device__ Pack<T, size> load(const T* from) {
-  return *reinterpret_cast<const Pack<T, size>*>(from);
-}
 
 inline unsigned count_of(std::int64_t items, std::int64_t each) {
   return static_cast<unsigned>((items + each - 1) / each);

@@ -1,20 +1,33 @@
 #include "kernels/dropout.h"
 
-#include "kernels/cuda.cuh"
+#include "kernels/pack.cuh"
 
 namespace drape::kernels {
+namespace {
+
+// A thread per Philox block of four elements; `size` of them lie on bounds.
+template <int size, class T>
+void dropout_packs(Cuda cuda, const DropoutMask& mask, const T* x, T* y, std::int64_t count) {
+  const DropoutFactor<Accumulator<T>> factor(mask);
+  for_each(cuda, "dropout", (count + 3) / 4, [=] __device__(std::int64_t block) {
+    const auto words = mask.drawn().words(static_cast<std::uint64_t>(block));
+    for (int part = 0; part < 4; part += size) {
+      const std::int64_t i = 4 * block + part;
+      if (i >= count) return;
+      Pack<T, size> pack = load<size>(x + i);
+      for (int j = 0; j < size; ++j)
+        pack.value[j] = static_cast<T>(pack.value[j] * factor.of(words[part + j]));
+      store(y + i, pack);
+    }
+  });
+}
+
+}  // namespace
 
 template <class T>
 void dropout(Cuda cuda, const DropoutMask& mask, const T* x, T* y, std::int64_t size) {
-  const DropoutFactor<Accumulator<T>> factor(mask);
-  // A thread per Philox block of four elements.
-  for_each(cuda, "dropout", (size + 3) / 4, [=] __device__(std::int64_t block) {
-    const auto words = mask.drawn().words(static_cast<std::uint64_t>(block));
-    const std::int64_t first = 4 * block;
-    for (int j = 0; j < 4 && first + j < size; ++j) {
-      y[first + j] = static_cast<T>(x[first + j] * factor.of(words[j]));
-    }
-  });
+  packs_fit(size, x, y) ? dropout_packs<kPack>(cuda, mask, x, y, size)
+                        : dropout_packs<1>(cuda, mask, x, y, size);
 }
 
 template void dropout(Cuda, const DropoutMask&, const float*, float*, std::int64_t);

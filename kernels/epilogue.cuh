@@ -7,21 +7,38 @@
 
 namespace drape::kernels {
 
+template <int size, class T>
+void add_bias_activate_packs(Cuda cuda, std::int64_t rows, std::int64_t K, const T* b,
+                             Activation activation, T* y) {
+  for_each(cuda, "add_bias_activate", rows * K / size, [=] __device__(std::int64_t i) {
+    using A = Accumulator<T>;
+    Pack<T, size> pack = load<size>(y + i * size);
+    const std::int64_t k = b == nullptr ? 0 : i * size % K;
+    for (int j = 0; j < size; ++j) {
+      const A z = b == nullptr ? A(pack.value[j]) : A(pack.value[j]) + A(b[k + j]);
+      pack.value[j] = static_cast<T>(activation == Activation::relu && z < A(0) ? A(0) : z);
+    }
+    store(y + i * size, pack);
+  });
+}
+
 /// y[m,k] = activation(y[m,k] + b[k]) in place, for rows of K values. b may be null. NaN stays NaN.
 template <class T>
 void add_bias_activate(Cuda cuda, std::int64_t rows, std::int64_t K, const T* b,
                        Activation activation, T* y) {
   if (b == nullptr && activation == Activation::none) return;
-  for_each(cuda, "add_bias_activate", rows * K, [=] __device__(std::int64_t i) {
-    using A = Accumulator<T>;
-    const A z = b == nullptr ? A(y[i]) : A(y[i]) + A(b[i % K]);
-    y[i] = static_cast<T>(activation == Activation::relu && z < A(0) ? A(0) : z);
-  });
+  packs_fit(K, y) ? add_bias_activate_packs<kPack>(cuda, rows, K, b, activation, y)
+                  : add_bias_activate_packs<1>(cuda, rows, K, b, activation, y);
 }
 
-/// y, cell = the largest of the four act(value(i)) of a 2x2 window.
-template <class A, class T, class Value>
-__device__ void store_largest(const Conv2dOutput<T>& out, std::int64_t at, Value&& value) {
+/// The largest of the four act(value(i)) of a 2x2 window, and which that is, or kNoCell.
+template <class A>
+struct Largest {
+  A value;
+  std::uint8_t cell;
+};
+template <class A, class Value>
+__device__ Largest<A> largest_of_window(Activation activation, Value&& value) {
   A largest = value(0);
   int cell = 0;
   for (int i = 1; i < 4; ++i) {
@@ -30,24 +47,79 @@ __device__ void store_largest(const Conv2dOutput<T>& out, std::int64_t at, Value
     largest = candidate;
     cell = i;
   }
-  const bool relu = out.activation == Activation::relu;
-  out.y[at] = static_cast<T>(relu && largest < A(0) ? A(0) : largest);
-  out.cell[at] = static_cast<std::uint8_t>(relu && !(largest > A(0)) ? kNoCell : cell);
+  const bool relu = activation == Activation::relu;
+  return {relu && largest < A(0) ? A(0) : largest,
+          static_cast<std::uint8_t>(relu && !(largest > A(0)) ? kNoCell : cell)};
 }
 
-/// The gradient of z at pixel m, counted through the batch, and filter k: from dy and y, or cell.
-template <class T>
-__device__ T gradient_before(const Conv2dGeometry& g, const Conv2dOutput<const T>& out, const T* dy,
-                             std::int64_t m, std::int64_t k) {
-  const T zero = static_cast<T>(0.0f);
-  if (out.cell == nullptr) {
-    const std::int64_t i = m * g.K + k;
-    return out.activation == Activation::none || out.y[i] > zero ? dy[i] : zero;
-  }
-  const std::int64_t q = m % g.Q, p = m / g.Q % g.P, n = m / g.Q / g.P, P = g.P / 2, Q = g.Q / 2;
-  if (p / 2 >= P || q / 2 >= Q) return zero;
-  const std::int64_t window = ((n * P + p / 2) * Q + q / 2) * g.K + k;
-  return out.cell[window] == p % 2 * 2 + q % 2 ? dy[window] : zero;
+// dz and db where each 2x2 window has one result. A row is a window; one that the image cuts off
+// has none, and dz is zero there.
+template <int size, class T>
+void undo_pool(Cuda cuda, const Conv2dGeometry& g, const Conv2dOutput<const T>& out, const T* dy,
+               T* dz, T* db) {
+  using A = Accumulator<T>;
+  using Sums = PackSums<A, size>;
+  const std::int64_t P = (g.P + 1) / 2, Q = (g.Q + 1) / 2;
+  column_sums<Sums>(
+      cuda, "undo_output", g.N * P * Q, g.K / size,
+      [=] __device__(std::int64_t m, std::int64_t column) {
+        const std::int64_t row = m / Q, q = m - row * Q, n = row / P, p = row - n * P;
+        const std::int64_t k = column * size;
+        const bool whole = 2 * p + 1 < g.P && 2 * q + 1 < g.Q;
+        Pack<T, size> gradients{};
+        Pack<std::uint8_t, size> cells{};
+        if (whole) {
+          const std::int64_t i = ((n * (g.P / 2) + p) * (g.Q / 2) + q) * g.K + k;
+          gradients = load<size>(dy + i);
+          cells = load<size>(out.cell + i);
+        }
+        for (int cell = 0; cell < 4; ++cell) {
+          const std::int64_t y = 2 * p + cell / 2, x = 2 * q + cell % 2;
+          if (y >= g.P || x >= g.Q) continue;
+          Pack<T, size> here{};
+          for (int j = 0; j < size; ++j) {
+            if (cells.value[j] == cell) here.value[j] = gradients.value[j];
+          }
+          store(dz + ((n * g.P + y) * g.Q + x) * g.K + k, here);
+        }
+        Sums sums;
+        for (int j = 0; j < size; ++j) {
+          if (cells.value[j] != kNoCell) sums.of[j] = static_cast<A>(gradients.value[j]);
+        }
+        return sums;
+      },
+      [=] __device__(std::int64_t column, const Sums& sums) {
+        for (int j = 0; db != nullptr && j < size; ++j)
+          db[column * size + j] = static_cast<T>(sums.of[j]);
+      });
+}
+
+// dz and db where the activation is all there is.
+template <int size, class T>
+void undo_activation(Cuda cuda, const Conv2dGeometry& g, const Conv2dOutput<const T>& out,
+                     const T* dy, T* dz, T* db) {
+  using A = Accumulator<T>;
+  using Sums = PackSums<A, size>;
+  const bool relu = out.activation == Activation::relu;
+  column_sums<Sums>(
+      cuda, "undo_output", g.N * g.P * g.Q, g.K / size,
+      [=] __device__(std::int64_t m, std::int64_t column) {
+        const std::int64_t i = m * g.K + column * size;
+        Pack<T, size> gradients = load<size>(dy + i);
+        const Pack<T, size> results = load<size>(out.y + i);
+        Sums sums;
+        for (int j = 0; j < size; ++j) {
+          if (relu && !(results.value[j] > static_cast<T>(0.0f)))
+            gradients.value[j] = static_cast<T>(0.0f);
+          sums.of[j] = static_cast<A>(gradients.value[j]);
+        }
+        store(dz + i, gradients);
+        return sums;
+      },
+      [=] __device__(std::int64_t column, const Sums& sums) {
+        for (int j = 0; db != nullptr && j < size; ++j)
+          db[column * size + j] = static_cast<T>(sums.of[j]);
+      });
 }
 
 /// dz[m,k] = the gradient before activation and pooling, and db[k] = its sum over pixels, unless
@@ -55,17 +127,13 @@ __device__ T gradient_before(const Conv2dGeometry& g, const Conv2dOutput<const T
 template <class T>
 void undo_output(Cuda cuda, const Conv2dGeometry& g, const Conv2dOutput<const T>& out, const T* dy,
                  T* dz, T* db) {
-  using Sum = Accumulator<T>;
-  column_sums<Sum>(
-      cuda, "undo_output", g.N * g.P * g.Q, g.K,
-      [=] __device__(std::int64_t m, std::int64_t k) {
-        const T value = gradient_before(g, out, dy, m, k);
-        dz[m * g.K + k] = value;
-        return static_cast<Sum>(value);
-      },
-      [=] __device__(std::int64_t k, Sum sum) {
-        if (db != nullptr) db[k] = static_cast<T>(sum);
-      });
+  const bool packs = packs_fit(g.K, dy, dz, out.y) && packs_fit(g.K, out.cell);
+  if (out.cell != nullptr) {
+    packs ? undo_pool<kPack>(cuda, g, out, dy, dz, db) : undo_pool<1>(cuda, g, out, dy, dz, db);
+  } else {
+    packs ? undo_activation<kPack>(cuda, g, out, dy, dz, db)
+          : undo_activation<1>(cuda, g, out, dy, dz, db);
+  }
 }
 
 /// dz, which is dy itself where nothing was done to z; and db on the way.

@@ -1,48 +1,81 @@
-#include "kernels/cuda.cuh"
 #include "kernels/max_pool2d.h"
 
+#include "kernels/pack.cuh"
+
 namespace drape::kernels {
+namespace {
+
+template <int size, class T>
+void forward(Cuda cuda, const Pool2dGeometry& g, const T* x, T* y, std::uint8_t* position) {
+  const std::int64_t packs = g.C / size;
+  for_each(cuda, "max_pool2d_forward", g.N * g.P * g.Q * packs, [=] __device__(std::int64_t i) {
+    const std::int64_t window = i / packs, c = (i - window * packs) * size;
+    const std::int64_t row = window / g.Q, q = window - row * g.Q, n = row / g.P, p = row - n * g.P;
+    const T* image = x + n * g.H * g.W * g.C + c;
+    const Range rows = y_axis(g).cells_inside(p), columns = x_axis(g).cells_inside(q);
+    const std::int64_t h = y_axis(g).start(p), w = x_axis(g).start(q);
+    Pack<T, size> best{};
+    Pack<std::uint8_t, size> at{};
+    bool first = true;
+    for (std::int64_t r = rows.begin; r < rows.end; ++r) {
+      for (std::int64_t s = columns.begin; s < columns.end; ++s) {
+        const Pack<T, size> pack = load<size>(image + ((h + r) * g.W + w + s) * g.C);
+        for (int j = 0; j < size; ++j) {
+          const T value = pack.value[j];
+          if (!first && !(value > best.value[j]) && value == value) continue;  // NaN wins
+          best.value[j] = value;
+          at.value[j] = static_cast<std::uint8_t>(r * g.window.x + s);
+        }
+        first = false;
+      }
+    }
+    store(y + i * size, best);
+    store(position + i * size, at);
+  });
+}
+
+template <int size, class T>
+void backward(Cuda cuda, const Pool2dGeometry& g, const T* dy, const std::uint8_t* position,
+              T* dx) {
+  const std::int64_t packs = g.C / size;
+  for_each(cuda, "max_pool2d_backward", g.N * g.H * g.W * packs, [=] __device__(std::int64_t i) {
+    const std::int64_t pixel = i / packs, c = (i - pixel * packs) * size;
+    const std::int64_t row = pixel / g.W, w = pixel - row * g.W, n = row / g.H, h = row - n * g.H;
+    const std::int64_t image = n * g.P * g.Q * g.C + c;
+    const Range ps = y_axis(g).windows_over(h), qs = x_axis(g).windows_over(w);
+    Accumulator<T> sums[size] = {};
+    for (std::int64_t p = ps.begin; p < ps.end; ++p) {
+      for (std::int64_t q = qs.begin; q < qs.end; ++q) {
+        const std::int64_t cell = (h - y_axis(g).start(p)) * g.window.x + w - x_axis(g).start(q);
+        const std::int64_t window = image + (p * g.Q + q) * g.C;
+        const Pack<T, size> gradients = load<size>(dy + window);
+        const Pack<std::uint8_t, size> positions = load<size>(position + window);
+        for (int j = 0; j < size; ++j) {
+          if (positions.value[j] == cell)
+            sums[j] += static_cast<Accumulator<T>>(gradients.value[j]);
+        }
+      }
+    }
+    Pack<T, size> pack;
+    for (int j = 0; j < size; ++j) pack.value[j] = static_cast<T>(sums[j]);
+    store(dx + i * size, pack);
+  });
+}
+
+}  // namespace
 
 template <class T>
 void max_pool2d_forward(Cuda cuda, const Pool2dGeometry& g, const T* x, T* y,
                         std::uint8_t* position) {
-  for_each(cuda, "max_pool2d_forward", g.N * g.P * g.Q * g.C, [=] __device__(std::int64_t i) {
-    const std::int64_t c = i % g.C, q = i / g.C % g.Q, p = i / g.C / g.Q % g.P;
-    const T* image = x + i / g.C / g.Q / g.P * g.H * g.W * g.C + c;
-    const Range rows = y_axis(g).cells_inside(p), columns = x_axis(g).cells_inside(q);
-    const std::int64_t h = y_axis(g).start(p), w = x_axis(g).start(q);
-    Accumulator<T> best(0);
-    std::int64_t at = -1;
-    for (std::int64_t r = rows.begin; r < rows.end; ++r) {
-      for (std::int64_t s = columns.begin; s < columns.end; ++s) {
-        const Accumulator<T> value = image[((h + r) * g.W + w + s) * g.C];
-        if (at >= 0 && !(value > best) && value == value) continue;  // NaN wins
-        best = value;
-        at = r * g.window.x + s;
-      }
-    }
-    y[i] = static_cast<T>(best);
-    position[i] = static_cast<std::uint8_t>(at);
-  });
+  packs_fit(g.C, x, y) && packs_fit(g.C, position) ? forward<kPack>(cuda, g, x, y, position)
+                                                   : forward<1>(cuda, g, x, y, position);
 }
 
 template <class T>
 void max_pool2d_backward(Cuda cuda, const Pool2dGeometry& g, const T* dy,
                          const std::uint8_t* position, T* dx) {
-  for_each(cuda, "max_pool2d_backward", g.N * g.H * g.W * g.C, [=] __device__(std::int64_t i) {
-    const std::int64_t c = i % g.C, w = i / g.C % g.W, h = i / g.C / g.W % g.H;
-    const std::int64_t image = i / g.C / g.W / g.H * g.P * g.Q * g.C + c;
-    const Range ps = y_axis(g).windows_over(h), qs = x_axis(g).windows_over(w);
-    Accumulator<T> sum(0);
-    for (std::int64_t p = ps.begin; p < ps.end; ++p) {
-      for (std::int64_t q = qs.begin; q < qs.end; ++q) {
-        const std::int64_t cell = (h - y_axis(g).start(p)) * g.window.x + w - x_axis(g).start(q);
-        const std::int64_t window = image + (p * g.Q + q) * g.C;
-        if (position[window] == cell) sum += dy[window];
-      }
-    }
-    dx[i] = static_cast<T>(sum);
-  });
+  packs_fit(g.C, dy, dx) && packs_fit(g.C, position) ? backward<kPack>(cuda, g, dy, position, dx)
+                                                     : backward<1>(cuda, g, dy, position, dx);
 }
 
 template void max_pool2d_forward(Cuda, const Pool2dGeometry&, const float*, float*, std::uint8_t*);

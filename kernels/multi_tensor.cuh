@@ -19,9 +19,11 @@ struct TensorBatch {
   unsigned count;
 };
 
-inline constexpr std::int64_t kElementsOfBlock = 4096;
+// A thread takes so many elements, and reads all before it writes one.
+inline constexpr unsigned kOptimizerThreads = 256, kElementsOfThread = 4;
+inline constexpr std::int64_t kElementsOfBlock = kOptimizerThreads * kElementsOfThread;
 
-// A block per 4096 elements of a tensor. What changes from step to step is read when a block
+// A block per 1024 elements of a tensor. What changes from step to step is read when a block
 // starts; the last block of the last launch moves it on, when all have read it.
 template <class Tensor, class Rule>
 __global__ void optimizer_step_kernel(TensorBatch<Tensor> batch, Rule rule, OptimizerStep step,
@@ -33,27 +35,36 @@ __global__ void optimizer_step_kernel(TensorBatch<Tensor> batch, Rule rule, Opti
   while (t < batch.count && blockIdx.x >= batch.first_block[t + 1]) ++t;
   if (!stopped && t < batch.count) {
     const Tensor& tensor = batch.tensors[t];
+    const std::int64_t first =
+        (blockIdx.x - batch.first_block[t]) * kElementsOfBlock + threadIdx.x;
+    typename Rule::Element elements[kElementsOfThread];
+    for (unsigned j = 0; j < kElementsOfThread; ++j) {
+      const std::int64_t i = first + j * kOptimizerThreads;
+      if (i < tensor.size) elements[j] = rule.load(tensor, i);
+    }
     if (threadIdx.x == 0) {
       const std::int64_t s = step.progress == nullptr ? 0 : collect(&step.progress->step);
       update[0] = rule.prepare(tensor, step.rate_of(s));
     }
     __syncthreads();
-    const std::int64_t first = (blockIdx.x - batch.first_block[t]) * kElementsOfBlock;
-    const std::int64_t end = first + kElementsOfBlock;
-    for (std::int64_t i = first + threadIdx.x; i < end && i < tensor.size; i += blockDim.x) {
-      rule.apply(tensor, update[0], i);
+    for (unsigned j = 0; j < kElementsOfThread; ++j) {
+      const std::int64_t i = first + j * kOptimizerThreads;
+      if (i < tensor.size) rule.store(tensor, i, rule.applied(update[0], elements[j]));
     }
   }
-  if (!is_last_block(arrived, gridDim.x) || threadIdx.x != 0) return;
-  for (t = 0; !stopped && t < batch.count; ++t) rule.finish(batch.tensors[t]);
-  if (!moves_on || step.progress == nullptr) return;
+  if (!is_last_block(arrived, gridDim.x)) return;
+  for (t = threadIdx.x; !stopped && t < batch.count; t += kOptimizerThreads)
+    rule.finish(batch.tensors[t]);
+  if (threadIdx.x != 0 || !moves_on || step.progress == nullptr) return;
   publish(&step.progress->step, collect(&step.progress->step) + 1);
   step.progress->streams += step.streams;
 }
 
 /// One step over all tensors, unless the run has failed. A Rule has, on the device:
 ///   Update prepare(tensor, learning_rate)   the constants of a tensor: once a block
-///   void apply(tensor, update, i)           its element i
+///   Element load(tensor, i)                 its element i, and all that changes it
+///   Element applied(update, element)        that after the step
+///   void store(tensor, i, element)
 ///   void finish(tensor)                     once, when all elements are done
 template <class Tensor, class Rule>
 void take_step(Cuda cuda, const char* name, std::span<const Tensor> tensors,
@@ -69,7 +80,7 @@ void take_step(Cuda cuda, const char* name, std::span<const Tensor> tensors,
     }
     tensors = tensors.subspan(batch.count);
     const unsigned blocks = std::max(batch.first_block[batch.count], 1u);
-    launch(cuda, name, {dim3(blocks), dim3(256)}, optimizer_step_kernel<Tensor, Rule>, batch, rule,
+    launch(cuda, name, {dim3(blocks), dim3(kOptimizerThreads)}, optimizer_step_kernel<Tensor, Rule>, batch, rule,
            step, tensors.empty(), arrival_counters(cuda, 1));
   } while (!tensors.empty());
 }

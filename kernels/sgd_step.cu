@@ -7,18 +7,27 @@ namespace {
 template <class T>
 struct SgdRule {
   using Update = T;  // the learning rate
+  struct Element {
+    T w, g, m;
+  };
   T decay, momentum;
   bool nesterov;
 
   __device__ Update prepare(const SgdTensor<T>&, double rate) const { return static_cast<T>(rate); }
-  __device__ void apply(const SgdTensor<T>& t, Update rate, std::int64_t i) const {
-    T step = t.narrow.gradient(t.g, i) + decay * t.w[i];
-    if (t.m != nullptr) {
-      const T velocity = t.m[i] = momentum * t.m[i] + step;
-      step = nesterov ? step + momentum * velocity : velocity;
-    }
-    t.w[i] -= rate * step;
-    t.narrow.store(t.w[i], i);
+  __device__ Element load(const SgdTensor<T>& t, std::int64_t i) const {
+    return {t.w[i], t.narrow.gradient(t.g, i), t.m == nullptr ? T(0) : t.m[i]};
+  }
+  __device__ Element applied(Update rate, Element e) const {
+    T step = e.g + decay * e.w;
+    e.m = momentum * e.m + step;
+    step = nesterov ? step + momentum * e.m : e.m;
+    e.w -= rate * step;
+    return e;
+  }
+  __device__ void store(const SgdTensor<T>& t, std::int64_t i, const Element& e) const {
+    t.w[i] = e.w;
+    if (t.m != nullptr) t.m[i] = e.m;
+    t.narrow.store(e.w, i);
   }
   __device__ void finish(const SgdTensor<T>&) const {}
 };
