@@ -21,15 +21,19 @@ template <class Real>
 struct PointSums {
   Real dy{}, dx{}, value{};
 
-  /// Adds channel c of x.
-  template <class T>
-  __device__ void add(const Problem<T>& p, const SamplingPoint<T>& point, int c, Real ds) {
-    Real v[4];
-    for (int i = 0; i < 4; ++i)
-      v[i] = static_cast<Real>(point.template values<1>(p, i, c).value[0]);
-    dy += ds * bilinear_dy(v[0], v[1], v[2], v[3], point.fx);
-    dx += ds * bilinear_dx(v[0], v[1], v[2], v[3], point.fy);
-    value += ds * bilinear_value(v[0], v[1], v[2], v[3], point.fy, point.fx);
+  /// Adds `size` channels of the image, from channel c on; ds is theirs.
+  template <int size, class T>
+  __device__ void add(const Problem<T>& p, const SamplingPoint<T>& point, const T* image,
+                      int channel, const Real* ds) {
+    Pack<T, size> v[4];
+    for (int i = 0; i < 4; ++i) v[i] = point.template values<size>(p, image, i, channel);
+    for (int j = 0; j < size; ++j) {
+      const Real a = static_cast<Real>(v[0].value[j]), b = static_cast<Real>(v[1].value[j]);
+      const Real c = static_cast<Real>(v[2].value[j]), d = static_cast<Real>(v[3].value[j]);
+      dy += ds[j] * bilinear_dy(a, b, c, d, point.fx);
+      dx += ds[j] * bilinear_dx(a, b, c, d, point.fy);
+      value += ds[j] * bilinear_value(a, b, c, d, point.fy, point.fx);
+    }
   }
 
   __device__ void write(const PointGradients<Real>& out, std::int64_t j, Real mask) const {

@@ -8,55 +8,84 @@
 namespace drape::kernels {
 namespace {
 
-constexpr int kFilters = 64;  // of a tile
+// The shared memory of a block: two stages, of which one is filled while the other is multiplied
+// (one for double, which is large), then the sampling points; in the end the sums.
+template <int filters, class T, class Sum>
+struct ForwardMemory {
+  using Patches = Factor<T, kTileRows, kColumns, Contiguous::depth>;
+  using Weights = Factor<T, filters, kColumns, Contiguous::depth>;
+  static constexpr int kStages = sizeof(T) > 4 ? 1 : 2, kSumStride = filters + 4;
+  static constexpr std::size_t kStageBytes = sizeof(T) * (Patches::kSize + Weights::kSize);
+  static constexpr std::size_t kPointsAt =
+      std::max(kStages * kStageBytes, sizeof(Sum) * kTileRows * kSumStride);
+  static constexpr std::size_t kBytes = kPointsAt + sizeof(Corners<T>) * kTileRows * kSets;
+
+  unsigned char* memory;
+
+  __device__ Patches patches(int stage) const {
+    return {reinterpret_cast<T*>(memory + stage * kStageBytes)};
+  }
+  __device__ Weights weights(int stage) const {
+    return {patches(stage).memory + Patches::kSize};
+  }
+  __device__ Corners<T>* points() const {
+    return reinterpret_cast<Corners<T>*>(memory + kPointsAt);
+  }
+  __device__ Sum* sums() const { return reinterpret_cast<Sum*>(memory); }
+};
 
 // y = sampled patches times filters, with bias, activation and pooling. A block makes the results
-// of 64 rows (x) and 64 filters of a group (y), slice by slice of the patches.
-template <Columns way, int size, class Tile, class T>
-__global__ void __launch_bounds__(kTileThreads, 2)
+// of 64 rows (x) and so many filters of a group (y), slice by slice of the patches.
+template <Columns way, int size, int filters, class Tile, class T>
+__global__ void __launch_bounds__(kTileThreads, sizeof(T) > 4 ? 1 : size > 1 && filters == 64 ? 3 : 2)
     forward_kernel(Problem<T> p, Conv2dOutput<T> out) {
   using Sum = typename Tile::Sum;
-  using Patches = Factor<T, kTileRows, kColumns, Contiguous::depth>;
-  using Weights = Factor<T, kFilters, kColumns, Contiguous::depth>;
-  constexpr int kSumStride = kFilters + 4;
-  constexpr std::size_t kBytes =
-      std::max(sizeof(T) * (Patches::kSize + Weights::kSize), sizeof(Sum) * kTileRows * kSumStride);
-  DRAPE_SHARED(unsigned char, memory, [kBytes]);
-  DRAPE_SHARED(SamplingPoint<T>, points, [way == Columns::by_tap ? kTileRows : 1]);
-  const Patches patches{reinterpret_cast<T*>(memory)};
-  const Weights weights{patches.memory + Patches::kSize};
+  using Memory = ForwardMemory<filters, T, Sum>;
+  DRAPE_DYNAMIC_SHARED(unsigned char, memory);
+  const Memory at{memory};
 
-  const int filter_tiles = (p.filters + kFilters - 1) / kFilters;
+  const int filter_tiles = (p.filters + filters - 1) / filters;
   const int group = static_cast<int>(blockIdx.y) / filter_tiles;
-  const int first_of_group = static_cast<int>(blockIdx.y) % filter_tiles * kFilters;
+  const int first_of_group = static_cast<int>(blockIdx.y) % filter_tiles * filters;
   const std::int64_t first_filter = group * p.filters + first_of_group;
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * kTileRows;
 
+  Sampler<way, size, kTileRows, kTileRows, kSets, T> sampler(p, p.rows, at.points());
+  const auto fill = [&](const Slice& slice, int stage) {
+    sampler.sample(slice, first, at.patches(stage).memory, Memory::Patches::kStride);
+    copy_tile<filters, kColumns>(
+        Part<T>{p.in.w + first_filter * p.columns() + slice.column, p.columns(),
+                p.filters - first_of_group, slice.count},
+        at.weights(stage).memory, Memory::Weights::kStride);
+  };
   Tile sums;
-  Sampler<way, size, kTileRows, T> sampler(p, &points[0]);
-  for (int at = group * p.columns(); at < (group + 1) * p.columns();) {
-    const Slice slice = slice_at<way>(p, at);
-    sampler.sample(slice, first, p.rows, patches.memory, Patches::kStride);
-    copy_tile<kFilters, kColumns>(Part<T>{p.in.w + first_filter * p.columns() + slice.column,
-                                          p.columns(), p.filters - first_of_group, slice.count},
-                                  weights.memory, Weights::kStride);
+  Slice slice = slice_at<way>(p, group * p.columns());
+  fill(slice, 0);
+  __syncthreads();
+  for (int stage = 0;; stage = (stage + 1) % Memory::kStages) {
+    const int next = slice.column + slice.count, spare = (stage + 1) % Memory::kStages;
+    const bool more = next < p.columns();
+    if (more) slice = slice_at<way>(p, group * p.columns() + next);
+    if (more && spare != stage) fill(slice, spare);
+    sums.add_product(at.patches(stage), at.weights(stage));
     __syncthreads();
-    sums.add_product(patches, weights);
+    if (!more) break;
+    if (spare != stage) continue;
+    fill(slice, stage);
     __syncthreads();
-    at += slice.count;
   }
 
-  Sum* of_tile = reinterpret_cast<Sum*>(memory);
-  sums.store(of_tile, kSumStride);
+  Sum* const of_tile = at.sums();
+  sums.store(of_tile, Memory::kSumStride);
   __syncthreads();
   // A row and a filter, or a window of four rows and a filter.
   const int rows_of_result = out.cell == nullptr ? 1 : 4;
-  for (int i = static_cast<int>(threadIdx.x); i < kTileRows / rows_of_result * kFilters;
+  for (int i = static_cast<int>(threadIdx.x); i < kTileRows / rows_of_result * filters;
        i += kTileThreads) {
-    const int m = i / kFilters * rows_of_result, k = i % kFilters;
+    const int m = i / filters * rows_of_result, k = i % filters;
     if (first + m >= p.rows || first_of_group + k >= p.filters) continue;
     const Sum b = p.in.b == nullptr ? Sum(0) : static_cast<Sum>(p.in.b[first_filter + k]);
-    const auto z = [&](int row) { return of_tile[(m + row) * kSumStride + k] + b; };
+    const auto z = [&](int row) { return of_tile[(m + row) * Memory::kSumStride + k] + b; };
     const std::int64_t at = (first + m) / rows_of_result * p.g.K + first_filter + k;
     if (out.cell != nullptr) {
       const Largest<Sum> largest = largest_of_window<Sum>(out.activation, z);
@@ -69,27 +98,34 @@ __global__ void __launch_bounds__(kTileThreads, 2)
   }
 }
 
+template <int filters, class T>
+void start(Cuda cuda, const Problem<T>& p, const Conv2dOutput<T>& out) {
+  const dim3 grid(count_of(p.rows, kTileRows),
+                  static_cast<unsigned>(p.g.groups) * count_of(p.filters, filters));
+  with_tile<filters, T>(cuda, [&]<class Tile>() {
+    using Memory = ForwardMemory<filters, T, typename Tile::Sum>;
+    const auto launch_it = [&](auto kernel) {
+      launch(cuda, "deform_conv2d_forward", {grid, dim3(kTileThreads), Memory::kBytes}, kernel, p,
+             out);
+    };
+    if (p.few_channels()) {
+      launch_it(forward_kernel<Columns::across_taps, 1, filters, Tile, T>);
+    } else if (p.vectors_fit()) {
+      launch_it(forward_kernel<Columns::by_tap, kVector<T>, filters, Tile, T>);
+    } else {
+      launch_it(forward_kernel<Columns::by_tap, 1, filters, Tile, T>);
+    }
+  });
+}
+
 }  // namespace
 
 template <class T>
 void deform_conv2d_forward(Cuda cuda, const DeformConv2dGeometry& geometry,
                            const DeformConv2dInputs<T>& in, const Conv2dOutput<T>& out) {
   const Problem<T> p(geometry, in, out.cell == nullptr ? Rows::pixels : Rows::windows);
-  const LaunchSize size{dim3(count_of(p.rows, kTileRows),
-                             static_cast<unsigned>(p.g.groups) * count_of(p.filters, kFilters)),
-                        dim3(kTileThreads)};
-  const auto start = [&](auto kernel) {
-    launch(cuda, "deform_conv2d_forward", size, kernel, p, out);
-  };
-  with_tile<kFilters, T>(cuda, [&]<class Tile>() {
-    if (p.few_channels()) {
-      start(forward_kernel<Columns::across_taps, 1, Tile, T>);
-    } else if (p.vectors_fit()) {
-      start(forward_kernel<Columns::by_tap, kVector<T>, Tile, T>);
-    } else {
-      start(forward_kernel<Columns::by_tap, 1, Tile, T>);
-    }
-  });
+  p.filters <= 32 ? start<32>(cuda, p, out) : p.filters <= 64 ? start<64>(cuda, p, out)
+                                                               : start<128>(cuda, p, out);
 }
 
 template <class T>

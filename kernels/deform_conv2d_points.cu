@@ -7,7 +7,7 @@ namespace drape::kernels {
 namespace {
 
 constexpr int kLanes = 32, kWarps = kTileThreads / kLanes;
-constexpr int kDepth = 32;  // filters that one product sums over
+constexpr int kTapsAhead = 4;  // whose points are worked out at once
 
 // An image in ranges of consecutive pixels, of which a block adds dx up in shared memory.
 struct Bands {
@@ -53,7 +53,7 @@ __global__ void __launch_bounds__(kTileThreads)
   Extent extent{INT32_MAX, -1};
   for (std::int64_t m = tile * kTileRows + lane; m < (tile + 1) * kTileRows; m += kLanes) {
     if (m >= p.outputs) break;
-    const SamplingPoint<T> point(p, n * p.outputs + m, offset_group, tap);
+    const SamplingPoint<T> point(p, n, static_cast<std::int32_t>(m), offset_group, tap);
     for (const std::int32_t corner : point.corner) {
       if (corner < 0) continue;
       extent = {min(extent.first, corner), max(extent.last, corner)};
@@ -66,59 +66,84 @@ __global__ void __launch_bounds__(kTileThreads)
   if (lane == 0) extents[i] = extent;
 }
 
-// d_offset, d_mask and dx. A block has one slice of channels, a lane each, and one band of one
-// image. It takes the tiles of 64 output pixels and the taps that touch the band: ds = dL/d(sample)
-// = dz w into shared memory; from it the gradients of the 64 points, and what they add to the
-// band. There every warp owns the pixels i with i % 8 = warp, and goes through the points in order.
-template <class Tile, class T>
-class PointBackward {
- public:
+// The shared memory of a block of points_kernel, of which the band of dx is as large as it is
+// asked for.
+template <class T>
+struct PointsMemory {
   using Real = Accumulator<T>;
+  static constexpr int kDepth = sizeof(T) > 4 ? 32 : 64;  // filters that one product sums over
   using Gradients = Factor<T, kTileRows, kDepth, Contiguous::depth>;
   using Weights = Factor<T, kColumns, kDepth, Contiguous::row>;
   static constexpr int kStride = kColumns + 4;  // of ds
-  static constexpr std::size_t kBytes =
-      std::max(sizeof(T) * (Gradients::kSize + Weights::kSize), sizeof(Real) * kTileRows * kStride);
+  static constexpr std::size_t kSumsAt = sizeof(T) * (Gradients::kSize + Weights::kSize);
+  static constexpr std::size_t kPointsAt = kSumsAt + sizeof(Real) * kTileRows * kStride;
+  static constexpr std::size_t kBandAt =
+      (kPointsAt + sizeof(SamplingPoint<T>) * kTileRows * kTapsAhead + 15) / 16 * 16;
 
-  __device__ PointBackward(const Problem<T>& p, const T* dz, int tiles, unsigned char* memory,
-                           SamplingPoint<T>* points, Real* band)
+  unsigned char* memory;
+
+  __device__ Gradients gradients() const { return {reinterpret_cast<T*>(memory)}; }
+  __device__ Weights weights() const { return {gradients().memory + Gradients::kSize}; }
+  __device__ Real* ds() const { return reinterpret_cast<Real*>(memory + kSumsAt); }
+  __device__ SamplingPoint<T>* points() const {
+    return reinterpret_cast<SamplingPoint<T>*>(memory + kPointsAt);
+  }
+  __device__ Real* band() const { return reinterpret_cast<Real*>(memory + kBandAt); }
+};
+
+// The taps that a block works on: those of an image are shared out among `parts` blocks, of which
+// the last adds up what they made of dx, partial[part, n, pixel, channel].
+template <class Real>
+struct Parts {
+  int count;
+  Real* partial;
+  std::uint32_t* arrived;
+};
+
+// d_offset, d_mask and dx. A block has one slice of channels, one band of one image and some taps.
+// It takes the tiles of 64 output pixels and the taps that touch the band: ds = dL/d(sample) = dz w
+// into shared memory; from it the gradients of the 64 points, and what they add to the band. There
+// every warp, a lane per channel, owns the pixels i with i % 8 = warp, and goes through the points
+// in order.
+template <int size, class Tile, class T>
+class PointBackward {
+ public:
+  using Real = Accumulator<T>;
+  using Memory = PointsMemory<T>;
+
+  __device__ PointBackward(const Problem<T>& p, const T* dz, int tiles, const Memory& memory)
       : p_(p),
         dz_(dz),
         tiles_(tiles),
-        memory_(memory),
-        points_(points),
-        band_(band),
+        at_(memory),
         chosen_(channel_slice(p, static_cast<int>(blockIdx.y))) {}
 
-  __device__ void run(const Bands& bands, const Extent* extents, const PointGradients<Real>& out,
-                      T* dx) {
-    const std::int64_t n = blockIdx.x / bands.count;
-    const int index = static_cast<int>(blockIdx.x % bands.count);
-    const auto image = static_cast<int>(p_.g.H * p_.g.W);
+  __device__ void run(const Bands& bands, const Parts<Real>& parts, const Extent* extents,
+                      const PointGradients<Real>& out, T* dx) {
+    const auto part = static_cast<int>(blockIdx.x) % parts.count;
+    const auto of_batch = static_cast<int>(blockIdx.x) / parts.count;
+    const int index = of_batch % bands.count;
+    n_ = of_batch / bands.count;
+    image_ = static_cast<int>(p_.g.H * p_.g.W);
     begin_ = index * bands.pixels;
-    end_ = dx == nullptr ? begin_ : min(begin_ + bands.pixels, image);
-    for (int i = thread(); i < (end_ - begin_) * kLanes; i += kTileThreads) band_[i] = Real(0);
+    end_ = dx == nullptr ? begin_ : min(begin_ + bands.pixels, image_);
+    first_tap_ = part * p_.taps / parts.count;
+    const int taps = (part + 1) * p_.taps / parts.count - first_tap_, pairs = tiles_ * taps;
+    for (int i = thread(); i < (end_ - begin_) * kLanes; i += kTileThreads) at_.band()[i] = Real(0);
 
-    const int pairs = tiles_ * p_.taps;
     for (int ahead = 0; ahead < pairs; ahead += kLanes) {
       const int mine = ahead + lane();
-      const bool wanted =
-          mine < pairs && (owner(mine / p_.taps, bands) == index || touches(extents, n, mine));
+      const bool wanted = mine < pairs && (owner(mine / taps, bands) == index ||
+                                           touches(extents, mine / taps, first_tap_ + mine % taps));
       for (unsigned left = __ballot_sync(0xffffffffu, wanted); left != 0; left &= left - 1) {
-        const int pair = ahead + __ffs(static_cast<int>(left)) - 1, tile = pair / p_.taps;
-        work(n * p_.outputs, tile * kTileRows, pair % p_.taps);
-        if (owner(tile, bands) == index) write_points(n * p_.outputs, tile * kTileRows, out);
+        const int pair = ahead + __ffs(static_cast<int>(left)) - 1, tile = pair / taps;
+        work(tile, first_tap_ + pair % taps);
+        if (owner(tile, bands) == index) write_points(out);
         if (begin_ < end_) scatter();
         __syncthreads();
       }
     }
-    __syncthreads();
-    const Slice& slice = chosen_.slice;
-    for (int i = thread(); i < (end_ - begin_) * kLanes; i += kTileThreads) {
-      if (i % kLanes >= slice.count) continue;
-      dx[(n * image + begin_ + i / kLanes) * p_.g.C + slice.channel + i % kLanes] =
-          static_cast<T>(band_[i]);
-    }
+    if (dx != nullptr) write_band(parts, part, dx);
   }
 
  private:
@@ -131,53 +156,79 @@ class PointBackward {
     return static_cast<int>((y * p_.g.W + x) / bands.pixels);
   }
 
-  __device__ bool touches(const Extent* extents, std::int64_t n, int pair) const {
+  __device__ bool touches(const Extent* extents, int tile, int tap) const {
     if (extents == nullptr) return begin_ < end_;
-    const Extent extent =
-        extents[(n * p_.offset_groups + chosen_.slice.offset_group) * tiles_ * p_.taps + pair];
+    const std::int64_t group = n_ * p_.offset_groups + chosen_.slice.offset_group;
+    const Extent extent = extents[(group * tiles_ + tile) * p_.taps + tap];
     return extent.first < end_ && extent.last >= begin_;
   }
 
-  // Makes the points and ds of 64 pixels, counted from the image's first, and a tap.
-  __device__ void work(std::int64_t image, int first, int tap) {
+  // Makes the points and ds of a tile and a tap.
+  __device__ void work(int tile, int tap) {
+    constexpr int kDepth = Memory::kDepth;
     const Slice& slice = chosen_.slice;
-    const Gradients gradients{reinterpret_cast<T*>(memory_)};
-    const Weights weights{gradients.memory + Gradients::kSize};
+    const bool same_tile = tile == tile_;
+    tile_ = tile;
+    first_ = tile * kTileRows;
+    rows_ = static_cast<int>(min(std::int64_t{kTileRows}, p_.outputs - first_));
+    if (!same_tile || tap < point_tap_ || tap >= point_tap_ + kTapsAhead) {
+      point_tap_ = tap;
+      for (int i = thread(); i < kTapsAhead * kTileRows; i += kTileThreads) {
+        const int m = i % kTileRows, t = tap + i / kTileRows;
+        if (m < rows_ && t < p_.taps)
+          at_.points()[i] = SamplingPoint<T>(p_, n_, first_ + m, slice.offset_group, t);
+      }
+    }
     tap_ = tap;
-    rows_ = static_cast<int>(min(std::int64_t{kTileRows}, p_.outputs - first));
-    if (thread() < rows_)
-      points_[thread()] = SamplingPoint<T>(p_, image + first + thread(), slice.offset_group, tap);
     Tile sums;
     for (int k = 0; k < p_.filters; k += kDepth) {
       const std::int64_t filter = slice.group * p_.filters + k;
-      copy_tile<kTileRows, kDepth>(
-          Part<T>{dz_ + (image + first) * p_.g.K + filter, p_.g.K, rows_, p_.filters - k},
-          gradients.memory, Gradients::kStride);
+      if (!same_tile || p_.filters > kDepth) {
+        copy_tile<kTileRows, kDepth>(
+            Part<T>{dz_ + (n_ * p_.outputs + first_) * p_.g.K + filter, p_.g.K, rows_,
+                    p_.filters - k},
+            at_.gradients().memory, Memory::Gradients::kStride);
+      }
       copy_tile<kDepth, kColumns>(
           Part<T>{p_.in.w + filter * p_.columns() + tap * p_.channels + slice.column, p_.columns(),
                   p_.filters - k, slice.count},
-          weights.memory, Weights::kStride);
+          at_.weights().memory, Memory::Weights::kStride);
       __syncthreads();
-      sums.add_product(gradients, weights);
-      __syncthreads();
+      sums.add_product(at_.gradients(), at_.weights());
+      if (k + kDepth < p_.filters) __syncthreads();
     }
-    sums.store(ds(), kStride);
+    sums.store(at_.ds(), Memory::kStride);
     __syncthreads();
   }
 
-  // d_offset and d_mask of the points: a warp each, lanes over channels.
-  __device__ void write_points(std::int64_t image, int first, const PointGradients<Real>& out) {
+  __device__ const SamplingPoint<T>& point(int m) const {
+    return at_.points()[(tap_ - point_tap_) * kTileRows + m];
+  }
+
+  // d_offset and d_mask of the points: some lanes each, `size` channels a lane.
+  __device__ void write_points(const PointGradients<Real>& out) {
     if (!out.wanted()) return;
-    for (int m = warp(); m < rows_; m += kWarps) {
-      const SamplingPoint<T>& point = points_[m];
+    constexpr int kAcross = kColumns / size;
+    const Slice& slice = chosen_.slice;
+    const T* image = p_.in.x + n_ * image_ * p_.g.C;
+    DRAPE_UNROLL(2)
+    for (int i = thread(); i < kTileRows * kAcross; i += kTileThreads) {
+      const int m = i / kAcross, c = i % kAcross * size;
       PointSums<Real> sums;
-      if (lane() < chosen_.slice.count)
-        sums.add(p_, point, chosen_.slice.channel + lane(), ds()[m * kStride + lane()]);
-      sums = {warp_sum(sums.dy), warp_sum(sums.dx), warp_sum(sums.value)};
-      if (lane() != 0) continue;
-      const std::int64_t j = chosen_.index * out.distance +
-                             p_.point(image + first + m, chosen_.slice.offset_group, tap_);
-      sums.write(out, j, point.mask);
+      if (m < rows_ && c < slice.count) {
+        sums.template add<size>(p_, point(m), image, slice.channel + c,
+                                at_.ds() + m * Memory::kStride + c);
+      }
+      for (int distance = kAcross / 2; distance > 0; distance /= 2) {
+        sums.dy += __shfl_xor_sync(0xffffffffu, sums.dy, distance);
+        sums.dx += __shfl_xor_sync(0xffffffffu, sums.dx, distance);
+        sums.value += __shfl_xor_sync(0xffffffffu, sums.value, distance);
+      }
+      if (m >= rows_ || c != 0) continue;
+      const std::int64_t j =
+          chosen_.index * out.distance +
+          p_.point(n_ * p_.outputs + first_ + m, slice.offset_group, tap_);
+      sums.write(out, j, point(m).mask);
     }
   }
 
@@ -187,19 +238,47 @@ class PointBackward {
       const int i = ahead + lane();
       bool mine = false;
       if (i < 4 * rows_) {
-        const std::int32_t pixel = points_[i / 4].corner[i % 4];
+        const std::int32_t pixel = point(i / 4).corner[i % 4];
         mine = pixel >= begin_ && pixel < end_ && pixel % kWarps == warp();
       }
       for (unsigned left = __ballot_sync(0xffffffffu, mine); left != 0; left &= left - 1) {
         const int next = ahead + __ffs(static_cast<int>(left)) - 1, m = next / 4;
-        const SamplingPoint<T>& point = points_[m];
-        band_[(point.corner[next % 4] - begin_) * kLanes + lane()] +=
-            point.weight[next % 4] * ds()[m * kStride + lane()];
+        const SamplingPoint<T>& from = point(m);
+        at_.band()[(from.corner[next % 4] - begin_) * kLanes + lane()] +=
+            from.weight[next % 4] * at_.ds()[m * Memory::kStride + lane()];
       }
     }
   }
 
-  __device__ Real* ds() const { return reinterpret_cast<Real*>(memory_); }
+  // dx from the bands of all parts.
+  __device__ void write_band(const Parts<Real>& parts, int part, T* dx) {
+    const Slice& slice = chosen_.slice;
+    const std::int64_t all = p_.g.N * image_ * p_.g.C;
+    const std::int64_t from = (n_ * image_ + begin_) * p_.g.C + slice.channel;
+    const auto each = [&](auto&& body) {  // body(place in the band, place in dx)
+      DRAPE_UNROLL(4)
+      for (int i = thread(); i < (end_ - begin_) * kLanes; i += kTileThreads) {
+        if (i % kLanes < slice.count) body(i, from + i / kLanes * p_.g.C + i % kLanes);
+      }
+    };
+    __syncthreads();
+    if (parts.count == 1) {
+      each([&](int i, std::int64_t to) { dx[to] = static_cast<T>(at_.band()[i]); });
+      return;
+    }
+    each([&](int i, std::int64_t to) { publish(parts.partial + part * all + to, at_.band()[i]); });
+    const unsigned of_slice = gridDim.x / static_cast<unsigned>(parts.count);
+    if (!is_last_block(parts.arrived + blockIdx.y * of_slice + blockIdx.x / parts.count,
+                       static_cast<unsigned>(parts.count)))
+      return;
+    each([&](int, std::int64_t to) {
+      Real sum(0);
+      for (int other = 0; other < parts.count; ++other)
+        sum += collect(parts.partial + other * all + to);
+      dx[to] = static_cast<T>(sum);
+    });
+  }
+
   __device__ static int thread() { return static_cast<int>(threadIdx.x); }
   __device__ static int lane() { return thread() % kLanes; }
   __device__ static int warp() { return thread() / kLanes; }
@@ -207,23 +286,20 @@ class PointBackward {
   const Problem<T>& p_;
   const T* dz_;
   int tiles_;
-  unsigned char* memory_;
-  SamplingPoint<T>* points_;
-  Real* band_;
+  Memory at_;
   ChannelSlice chosen_;
-  int begin_ = 0, end_ = 0;  // pixels of the band
-  int tap_ = 0, rows_ = 0;   // what work() made
+  std::int64_t n_ = 0;
+  int image_ = 0, begin_ = 0, end_ = 0;  // pixels of the image, and of the band
+  int first_tap_ = 0;
+  int tile_ = -1, first_ = 0, rows_ = 0, tap_ = 0, point_tap_ = 0;  // what work() made
 };
 
-template <class Tile, class T>
-__global__ void __launch_bounds__(kTileThreads, 2)
-    points_kernel(Problem<T> p, const T* dz, int tiles, Bands bands, const Extent* extents,
-                  PointGradients<Accumulator<T>> out, T* dx) {
-  using Backward = PointBackward<Tile, T>;
-  DRAPE_SHARED(unsigned char, memory, [Backward::kBytes]);
-  DRAPE_SHARED(SamplingPoint<T>, points, [kTileRows]);
-  DRAPE_DYNAMIC_SHARED(Accumulator<T>, band);
-  Backward(p, dz, tiles, &memory[0], &points[0], band).run(bands, extents, out, dx);
+template <int size, class Tile, class T>
+__global__ void __launch_bounds__(kTileThreads, sizeof(T) > 4 ? 1 : 2)
+    points_kernel(Problem<T> p, const T* dz, int tiles, Bands bands, Parts<Accumulator<T>> parts,
+                  const Extent* extents, PointGradients<Accumulator<T>> out, T* dx) {
+  DRAPE_DYNAMIC_SHARED(unsigned char, memory);
+  PointBackward<size, Tile, T>(p, dz, tiles, {memory}).run(bands, parts, extents, out, dx);
 }
 
 // sums[i] = partial[0, i] + partial[1, i] + ...
@@ -237,7 +313,7 @@ void add_partials(Cuda cuda, const Real* partial, int parts, std::int64_t size, 
 }
 
 // d_offset and d_mask where an offset group has few channels: a thread per point.
-template <class T>
+template <int size, class T>
 void few_channels(Cuda cuda, const Problem<T>& p, const T* dz,
                   const PointGradients<Accumulator<T>>& out) {
   using Real = Accumulator<T>;
@@ -246,7 +322,10 @@ void few_channels(Cuda cuda, const Problem<T>& p, const T* dz,
     const int tap = static_cast<int>(j % p.taps);
     const int offset_group = static_cast<int>(j / p.taps % p.offset_groups);
     const std::int64_t pixel = j / p.taps / p.offset_groups;
-    const SamplingPoint<T> point(p, pixel, offset_group, tap);
+    const std::int64_t n = pixel / p.outputs;
+    const SamplingPoint<T> point(p, n, static_cast<std::int32_t>(pixel - n * p.outputs),
+                                 offset_group, tap);
+    const T* image = p.in.x + n * p.g.H * p.g.W * p.g.C;
     PointSums<Real> sums;
     for (int i = 0; i < p.channels_of_offset; ++i) {
       const int c = offset_group * p.channels_of_offset + i, group = c / p.channels;
@@ -254,18 +333,24 @@ void few_channels(Cuda cuda, const Problem<T>& p, const T* dz,
       const T* weights = p.in.w + static_cast<std::int64_t>(group) * p.filters * p.columns() +
                          tap * p.channels + c % p.channels;
       Real ds(0);
-      for (int k = 0; k < p.filters; ++k)
-        ds += static_cast<Real>(gradients[k]) * static_cast<Real>(weights[k * p.columns()]);
-      sums.add(p, point, c, ds);
+      for (int k = 0; k < p.filters; k += size) {
+        const Pack<T, size> pack = load<size>(gradients + k);
+        for (int l = 0; l < size; ++l) {
+          ds += static_cast<Real>(pack.value[l]) *
+                static_cast<Real>(weights[(k + l) * p.columns()]);
+        }
+      }
+      sums.template add<1>(p, point, image, c, &ds);
     }
     sums.write(out, j, point.mask);
   });
 }
 
-// Bands of an image that leave room for a second block on a multiprocessor.
+// Bands of an image that leave room for other blocks on a multiprocessor, and fit into the smallest
+// that there are.
 template <class T>
 Bands bands_of(const Problem<T>& p) {
-  constexpr std::int64_t kBytes = 96 << 10;
+  constexpr std::int64_t kBytes = 48 << 10;
   const std::int64_t image = p.g.H * p.g.W;
   const std::int64_t most = kBytes / kLanes / static_cast<std::int64_t>(sizeof(Accumulator<T>));
   const std::int64_t count = (image + most - 1) / most;
@@ -300,12 +385,23 @@ void all_channels(Cuda cuda, const Problem<T>& p, const T* dz,
     launch(cuda, "deform_conv2d_extents", {dim3(count_of(pairs, kWarps)), dim3(kTileThreads)},
            extents_kernel<T>, p, tiles, extents.data());
   }
+  // A small image has few blocks: they share out its taps. Not by the size of the batch, on which
+  // no result depends.
+  const int part_count = bands.count == 1 ? std::min(p.taps, 3) : 1;
+  const bool summed = dx != nullptr && part_count > 1;
+  const std::int64_t blocks = p.g.N * bands.count;
+  const DeviceBuffer<Real> partial(cuda, summed ? part_count * p.g.x_size() : 0);
+  const Parts<Real> share{part_count, partial.data(), arrival_counters(cuda, blocks * slices)};
+  const LaunchSize size{
+      dim3(static_cast<unsigned>(blocks * part_count), static_cast<unsigned>(slices)),
+      dim3(kTileThreads),
+      PointsMemory<T>::kBandAt + static_cast<std::size_t>(bands.pixels) * kLanes * sizeof(Real)};
   with_tile<kColumns, T>(cuda, [&]<class Tile>() {
-    launch(cuda, "deform_conv2d_points",
-           {dim3(static_cast<unsigned>(p.g.N * bands.count), static_cast<unsigned>(slices)),
-            dim3(kTileThreads), static_cast<std::size_t>(bands.pixels) * kLanes * sizeof(Real)},
-           points_kernel<Tile, T>, p, dz, tiles, bands, bands.count == 1 ? nullptr : extents.data(),
-           to, dx);
+    const auto start = [&](auto kernel) {
+      launch(cuda, "deform_conv2d_points", size, kernel, p, dz, tiles, bands, share,
+             bands.count == 1 ? nullptr : extents.data(), to, dx);
+    };
+    p.vectors_fit() ? start(points_kernel<kVector<T>, Tile, T>) : start(points_kernel<1, Tile, T>);
   });
   if (direct) return;
   if (out.d_offset != nullptr) add_partials(cuda, to.d_offset, parts, 2 * points, out.d_offset);
@@ -319,7 +415,8 @@ void deform_point_gradients(Cuda cuda, const Problem<T>& p, const T* dz,
                             PointGradients<Accumulator<T>> out, T* dx) {
   constexpr int kFewChannels = 4;
   if (p.channels_of_offset <= kFewChannels && out.wanted()) {
-    few_channels(cuda, p, dz, out);
+    packs_fit(p.filters, dz) ? few_channels<kPack>(cuda, p, dz, out)
+                             : few_channels<1>(cuda, p, dz, out);
     out = {};
   }
   if (dx != nullptr || out.wanted()) all_channels(cuda, p, dz, out, dx);

@@ -20,7 +20,11 @@ inline unsigned count_of(std::int64_t items, std::int64_t each) {
 /// window, its four one after the other; those of no whole window are left out.
 enum class Rows { pixels, windows };
 
-/// What the kernels know of a convolution; 32 bits where they suffice.
+/// Where there is no pixel.
+inline constexpr std::uint32_t kOutside = UINT32_MAX;
+
+/// What the kernels know of a convolution; 32 bits where they suffice. Error if a batch has more
+/// pixels than they count.
 template <class T>
 struct Problem {
   Conv2dGeometry g;
@@ -45,14 +49,20 @@ struct Problem {
         outputs(g.P * g.Q),
         pixels(g.N * outputs),
         order(order_of_rows),
-        rows(order == Rows::pixels ? pixels : g.N * (g.P / 2) * (g.Q / 2) * 4) {}
+        rows(order == Rows::pixels ? pixels : g.N * (g.P / 2) * (g.Q / 2) * 4) {
+    if (g.N * g.H * g.W >= std::int64_t{kOutside} || outputs > INT32_MAX) {
+      throw Error("deform_conv2d: expected images of fewer than 2^32 pixels in all, got " +
+                  std::to_string(g.N) + " of " + std::to_string(g.H) + "x" + std::to_string(g.W));
+    }
+  }
 
   /// The output pixel of a row, counted through the batch.
   __device__ std::int64_t pixel(std::int64_t row) const {
     if (order == Rows::pixels) return row;
     const std::int64_t P = g.P / 2, Q = g.Q / 2, window = row / 4;
-    const std::int64_t p = window / Q % P * 2 + row / 2 % 2, q = window % Q * 2 + row % 2;
-    return (window / Q / P * g.P + p) * g.Q + q;
+    const std::int64_t window_row = window / Q, q = (window - window_row * Q) * 2 + row % 2;
+    const std::int64_t n = window_row / P, p = (window_row - n * P) * 2 + row / 2 % 2;
+    return (n * g.P + p) * g.Q + q;
   }
 
   /// Length of a row of w: a filter's taps and channels.
@@ -71,31 +81,40 @@ struct Problem {
   __device__ std::int64_t point(std::int64_t pixel, int offset_group, int tap) const {
     return (pixel * offset_groups + offset_group) * taps + tap;
   }
+
+  // The sampling points that one pixel's patch in a weight group needs are numbered: a set of them
+  // for each tap and each offset group that has channels in the group, tap by tap.
+  DRAPE_HOST_DEVICE int first_offset_group(int group) const {
+    return group * channels / channels_of_offset;
+  }
+  DRAPE_HOST_DEVICE int sets_of_tap(int group) const {
+    return ((group + 1) * channels - 1) / channels_of_offset - first_offset_group(group) + 1;
+  }
 };
 
-/// Where one output pixel samples with one tap: the four corners of x, their bilinear weights times
-/// the mask, and what the gradients need. One for all channels of the offset group.
+/// Where one output pixel samples with one tap: the four corners of its image, their bilinear
+/// weights times the mask, and what the gradients need. One for all channels of the offset group.
 template <class T>
 struct SamplingPoint {
   using Real = Accumulator<T>;
 
-  std::int64_t image;      // first pixel of the image, counted through the batch
   std::int32_t corner[4];  // pixels of the image; -1: outside
   Real weight[4];
   Real fy, fx, mask;
 
   SamplingPoint() = default;
-  __device__ SamplingPoint(const Problem<T>& p, std::int64_t pixel, int offset_group, int tap) {
+  /// Of output pixel `output` of image n.
+  __device__ SamplingPoint(const Problem<T>& p, std::int64_t n, std::int32_t output,
+                           int offset_group, int tap) {
     const auto Q = static_cast<std::int32_t>(p.g.Q), S = static_cast<std::int32_t>(p.g.S);
-    const std::int64_t n = pixel / p.outputs, j = p.point(pixel, offset_group, tap);
-    const auto output = static_cast<std::int32_t>(pixel - n * p.outputs);
-    const std::int64_t out_y = output / Q, out_x = output % Q, r = tap / S, s = tap % S;
+    const std::int64_t j = p.point(n * p.outputs + output, offset_group, tap);
+    const std::int32_t out_y = output / Q, out_x = output - out_y * Q;
+    const std::int32_t r = tap / S, s = tap - r * S;
     const Real y = static_cast<Real>(out_y * p.g.stride.y - p.g.padding.y + r * p.g.dilation.y);
     const Real x = static_cast<Real>(out_x * p.g.stride.x - p.g.padding.x + s * p.g.dilation.x);
     const auto H = static_cast<std::int32_t>(p.g.H), W = static_cast<std::int32_t>(p.g.W);
     const BilinearPoint<Real> at =
         bilinear_point(y + p.in.offset[2 * j], x + p.in.offset[2 * j + 1], H, W);
-    image = n * H * W;
     mask = p.in.mask == nullptr ? Real(1) : p.in.mask[j];
     fy = at.fy;
     fx = at.fx;
@@ -105,20 +124,49 @@ struct SamplingPoint {
     }
   }
 
-  /// `size` channels of a corner, from channel c on; zero outside the image.
+  /// `size` channels of a corner, from channel c of the image on; zero outside.
   template <int size>
-  __device__ Pack<T, size> values(const Problem<T>& p, int i, int c) const {
+  __device__ Pack<T, size> values(const Problem<T>& p, const T* image, int i, int c) const {
     if (corner[i] < 0) return {};
-    return load<size>(p.in.x + (image + corner[i]) * p.g.C + c);
+    return load<size>(image + corner[i] * p.g.C + c);
+  }
+};
+
+/// As much of a sampling point as sampling takes.
+template <class T>
+struct alignas(16) Corners {
+  using Real = Accumulator<T>;
+
+  std::uint32_t pixel[4];  // counted through the batch, or kOutside
+  Real weight[4];
+
+  Corners() = default;
+  /// Of an output pixel, counted through the batch.
+  __device__ Corners(const Problem<T>& p, std::int64_t output, int offset_group, int tap) {
+    const std::int64_t n = output / p.outputs;
+    const SamplingPoint<T> point(p, n, static_cast<std::int32_t>(output - n * p.outputs),
+                                 offset_group, tap);
+    const auto image = static_cast<std::uint32_t>(n * p.g.H * p.g.W);
+    for (int i = 0; i < 4; ++i) {
+      const std::int32_t corner = point.corner[i];
+      pixel[i] = corner < 0 ? kOutside : image + static_cast<std::uint32_t>(corner);
+      weight[i] = point.weight[i];
+    }
   }
 
-  /// The masked, interpolated values of these channels. NaN weights make them NaN.
+  /// The masked, interpolated values of `size` channels, from channel c on. NaN weights make them
+  /// NaN.
   template <int size>
   __device__ Pack<T, size> sample(const Problem<T>& p, int c) const {
+    Pack<T, size> of_corner[4];
+    for (int i = 0; i < 4; ++i) {
+      of_corner[i] = {};
+      if (pixel[i] != kOutside) of_corner[i] = load<size>(p.in.x + pixel[i] * p.g.C + c);
+    }
     Real sum[size] = {};
     for (int i = 0; i < 4; ++i) {
-      const Pack<T, size> v = values<size>(p, i, c);
-      for (int j = 0; j < size; ++j) sum[j] += weight[i] * static_cast<Real>(v.value[j]);
+      for (int j = 0; j < size; ++j)
+        sum[j] += weight[i] * static_cast<Real>(of_corner[i].value[j]);
     }
     Pack<T, size> rounded;
     for (int j = 0; j < size; ++j) rounded.value[j] = static_cast<T>(sum[j]);
@@ -127,79 +175,100 @@ struct SamplingPoint {
 };
 
 /// How a tile takes its columns from a weight group's patches, which have taps * channels. by_tap:
-/// channels of one tap and one offset group, whose sampling points the block works out once and
-/// shares. across_taps, for patches with few channels: the next kColumns, whatever they are.
+/// channels of one tap and one offset group, which share their sampling points. across_taps, for
+/// patches with few channels: the next columns, whatever they are, of at most kSets sets.
 enum class Columns { by_tap, across_taps };
+inline constexpr int kSets = 9;
 
 /// At most kColumns columns of the patches of a weight group; the same columns of w.
 struct Slice {
   int group, column, count;
-  int tap, channel, offset_group;  // of the first column
+  int tap, channel, offset_group, set;  // of the first column
 };
 
 /// The slice that begins at a column, counted through all weight groups; the next one begins
 /// `count` further.
 template <Columns way, class T>
 DRAPE_HOST_DEVICE Slice slice_at(const Problem<T>& p, int position) {
-  Slice slice{position / p.columns(), position % p.columns(), 0, 0, 0, 0};
+  Slice slice{position / p.columns(), position % p.columns(), 0, 0, 0, 0, 0};
+  const int first_channel = slice.group * p.channels, sets = p.sets_of_tap(slice.group);
   slice.tap = slice.column / p.channels;
-  slice.channel = slice.group * p.channels + slice.column % p.channels;
+  slice.channel = first_channel + slice.column % p.channels;
   slice.offset_group = slice.channel / p.channels_of_offset;
-  slice.count = std::min(int{kColumns}, p.columns() - slice.column);
+  slice.set = slice.tap * sets + slice.offset_group - p.first_offset_group(slice.group);
+  int end = p.columns();
   if (way == Columns::by_tap) {
-    const int of_tap = (slice.group + 1) * p.channels - slice.channel;
-    const int of_offset = (slice.offset_group + 1) * p.channels_of_offset - slice.channel;
-    slice.count = std::min(slice.count, std::min(of_tap, of_offset));
+    const int of_tap = first_channel + p.channels;
+    const int of_offset = (slice.offset_group + 1) * p.channels_of_offset;
+    end = slice.column + std::min(of_tap, of_offset) - slice.channel;
+  } else {  // before the first column of the next kSets sets
+    const int set = (slice.set / kSets + 1) * kSets, of_tap = set % sets;
+    const int offset_group = p.first_offset_group(slice.group) + of_tap;
+    const int of_channel = of_tap == 0 ? 0 : offset_group * p.channels_of_offset - first_channel;
+    end = std::min(end, set / sets * p.channels + of_channel);
   }
+  slice.count = std::min(int{kColumns}, end - slice.column);
   return slice;
 }
 
-/// Samples tiles of `pixels` patches, `size` channels at a time.
-template <Columns way, int size, int pixels, class T>
+/// Samples tiles of `rows` patches, `size` channels at a time. It works out the sampling points of
+/// `rows_ahead` rows and `sets_ahead` sets at once.
+template <Columns way, int size, int rows, int rows_ahead, int sets_ahead, class T>
 class Sampler {
  public:
-  /// `points`: shared memory for as many as there are pixels, unused across taps.
-  __device__ Sampler(const Problem<T>& p, SamplingPoint<T>* points) : p_(p), points_(points) {}
+  static constexpr int kPoints = rows_ahead * sets_ahead;
 
-  /// tile[m][j] = column j of the slice, sampled for row first + m; zero beyond `end` and beyond
-  /// the slice. Rows are `stride` apart. All threads must call it, and wait before they read.
-  __device__ void sample(const Slice& slice, std::int64_t first, std::int64_t end, T* tile,
-                         int stride) {
-    if constexpr (way == Columns::by_tap) make_points(slice, first, end);
+  /// `points`: shared memory for kPoints. Rows from `end` on are not there.
+  __device__ Sampler(const Problem<T>& p, std::int64_t end, Corners<T>* points)
+      : p_(p), end_(end), points_(points) {}
+
+  /// tile[m][j] = column j of the slice, sampled for row first + m; zero where there is no such row
+  /// or column. Rows are `stride` apart. All threads must call it, have done so with the call
+  /// before, and wait before they read the tile.
+  __device__ void sample(const Slice& slice, std::int64_t first, T* tile, int stride) {
+    if (first < first_ || first + rows > first_ + rows_ahead || slice.group != group_ ||
+        slice.set < set_ || slice.set >= set_ + sets_ahead) {
+      make_points(slice, first);
+    }
     constexpr int kAcross = kColumns / size;
-    for (int i = static_cast<int>(threadIdx.x); i < pixels * kAcross; i += kTileThreads) {
+    for (int i = static_cast<int>(threadIdx.x); i < rows * kAcross; i += kTileThreads) {
       const int m = i / kAcross, j = i % kAcross * size;
       Pack<T, size> values{};
-      if (first + m < end && j < slice.count) values = patch(slice, first, m, j);
-      *reinterpret_cast<Pack<T, size>*>(tile + m * stride + j) = values;
+      if (first + m < end_ && j < slice.count)
+        values = patch(slice, static_cast<int>(first - first_) + m, j);
+      store(tile + m * stride + j, values);
     }
   }
 
  private:
-  __device__ void make_points(const Slice& slice, std::int64_t first, std::int64_t end) {
-    if (first == first_ && slice.tap == tap_ && slice.offset_group == offset_group_) return;
-    const int m = static_cast<int>(threadIdx.x);
-    if (m < pixels && first + m < end)
-      points_[m] = SamplingPoint<T>(p_, p_.pixel(first + m), slice.offset_group, slice.tap);
+  __device__ void make_points(const Slice& slice, std::int64_t first) {
+    first_ = first, group_ = slice.group, set_ = slice.set / sets_ahead * sets_ahead;
+    const int sets = p_.sets_of_tap(group_), first_group = p_.first_offset_group(group_);
+    for (int i = static_cast<int>(threadIdx.x); i < kPoints; i += kTileThreads) {
+      const std::int64_t row = first + i % rows_ahead;
+      const int set = set_ + i / rows_ahead, tap = set / sets;
+      if (row < end_ && tap < p_.taps)
+        points_[i] = Corners<T>(p_, p_.pixel(row), first_group + set - tap * sets, tap);
+    }
     __syncthreads();
-    first_ = first, tap_ = slice.tap, offset_group_ = slice.offset_group;
   }
 
-  __device__ Pack<T, size> patch(const Slice& slice, std::int64_t first, int m, int j) const {
-    if constexpr (way == Columns::by_tap) {
-      return points_[m].template sample<size>(p_, slice.channel + j);
-    } else {
+  __device__ Pack<T, size> patch(const Slice& slice, int m, int j) const {
+    int set = slice.set, c = slice.channel + j;
+    if constexpr (way == Columns::across_taps) {
       const int column = slice.column + j, tap = column / p_.channels;
-      const int c = slice.group * p_.channels + column % p_.channels;
-      return SamplingPoint<T>(p_, p_.pixel(first + m), c / p_.channels_of_offset, tap)
-          .template sample<size>(p_, c);
+      c = slice.group * p_.channels + column - tap * p_.channels;
+      set = tap * p_.sets_of_tap(slice.group) + c / p_.channels_of_offset -
+            p_.first_offset_group(slice.group);
     }
+    return points_[(set - set_) * rows_ahead + m].template sample<size>(p_, c);
   }
 
   const Problem<T>& p_;
-  SamplingPoint<T>* points_;
-  std::int64_t first_ = -1;  // whose points are there
-  int tap_ = -1, offset_group_ = -1;
+  std::int64_t end_;
+  Corners<T>* points_;
+  std::int64_t first_ = -rows_ahead - 1;  // whose points are there
+  int group_ = -1, set_ = 0;
 };
 
 /// A matrix of global memory, rows `stride` apart, of which a tile takes what is there.

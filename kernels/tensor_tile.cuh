@@ -25,7 +25,8 @@ struct Factor {
   static constexpr Contiguous kContiguous = contiguous;
   static constexpr int kRows = rows, kDepth = depth;
   static constexpr int kStride =
-      (contiguous == Contiguous::depth ? depth : rows) + 16 / static_cast<int>(sizeof(T));
+      contiguous == Contiguous::depth ? depth + 16 / static_cast<int>(sizeof(T))
+                                      : rows + std::max(8, 16 / static_cast<int>(sizeof(T)));
   static constexpr int kSize = kStride * (contiguous == Contiguous::depth ? rows : depth);
   static_assert(kSize * sizeof(T) % 32 == 0, "what follows must lie on tensor cores' bounds");
 
