@@ -38,6 +38,17 @@ struct Channel {
   T mean, inverse_std, scale, beta, bound;
 };
 
+// The normalisation of channels c ... c + size - 1.
+template <int size, class T>
+struct Channels {
+  Channel<T> of[size];
+
+  template <class X>
+  __device__ Channels(const BatchNorm<X>& norm, std::int64_t c) {
+    for (int j = 0; j < size; ++j) of[j] = Channel<T>(norm, c + j);
+  }
+};
+
 // What the dropout multiplies elements i ... i + size - 1 with; whole Philox blocks, or one element.
 template <int size, class T>
 struct Factors {
@@ -63,18 +74,21 @@ void statistics_of(Cuda cuda, const T* x, std::int64_t rows, std::int64_t channe
   using Kept = Accumulator<T>;
   using Sums = PackSums<TwoSums, size>;
   // Distances from the first row's value, so that the squares do not cancel.
-  const auto term = [=] __device__(std::int64_t m, std::int64_t column) {
-    const std::int64_t c = column * size;
-    const Pack<T, size> first = load<size>(x + c), here = load<size>(x + m * channels + c);
-    Sums sums;
-    for (int j = 0; j < size; ++j) {
-      const double d = static_cast<double>(here.value[j]) - static_cast<double>(first.value[j]);
-      sums.of[j] = {d, d * d};
-    }
-    return sums;
+  const auto term = [=] __device__(std::int64_t column) {
+    const T* from = x + column * size;
+    const Pack<T, size> first = load<size>(from);
+    return [&, from, first](std::int64_t m) {
+      const Pack<T, size> here = load<size>(from + m * channels);
+      Sums sums;
+      for (int j = 0; j < size; ++j) {
+        const double d = static_cast<double>(here.value[j]) - static_cast<double>(first.value[j]);
+        sums.of[j] = {d, d * d};
+      }
+      return sums;
+    };
   };
-  const double of_row = 1.0 / static_cast<double>(rows);
-  const double of_row_but_one = 1.0 / static_cast<double>(rows - 1);
+  const auto count = static_cast<double>(rows);
+  const double of_row = 1.0 / count, of_row_but_one = 1.0 / (count - 1.0);
   column_sums<Sums>(
       cuda, "batch_norm_statistics", rows, channels / size, term,
       [=] __device__(std::int64_t column, const Sums& sums) {
@@ -86,7 +100,7 @@ void statistics_of(Cuda cuda, const T* x, std::int64_t rows, std::int64_t channe
           const std::int64_t c = column * size + j;
           const TwoSums& sum = sums.of[j];
           const double m2 = sum.b - sum.a * sum.a * of_row;
-          const double batch_mean = static_cast<double>(x[c]) + sum.a * of_row;
+          const double batch_mean = static_cast<double>(x[c]) + sum.a / count;
           const double squares = m2 < 0.0 ? 0.0 : m2;
           mean[c] = static_cast<Kept>(batch_mean);
           variance[c] = static_cast<Kept>(squares * of_row);
@@ -104,15 +118,14 @@ void forward(Cuda cuda, const BatchNorm<T>& norm, const T* x, T* y) {
   const std::int64_t groups = (norm.rows + kRowsOfThread - 1) / kRowsOfThread;
   for_each(cuda, "batch_norm_forward", groups * packs, [=] __device__(std::int64_t thread) {
     const std::int64_t group = thread / packs, c = (thread - group * packs) * size;
-    Channel<A> channels[size];
-    for (int j = 0; j < size; ++j) channels[j] = Channel<A>(norm, c + j);
+    const Channels<size, A> channels(norm, c);
     for (int r = 0; r < kRowsOfThread; ++r) {
       const std::int64_t m = group * kRowsOfThread + r, i = m * norm.channels + c;
       if (m >= norm.rows) break;
       const Factors<size, A> factors(factor, norm.dropout, i);
       Pack<T, size> pack = load<size>(x + i);
       for (int j = 0; j < size; ++j) {
-        const A a = channels[j].activated(static_cast<A>(pack.value[j]));
+        const A a = channels.of[j].activated(static_cast<A>(pack.value[j]));
         pack.value[j] = static_cast<T>(a * factors.of[j]);
       }
       store(y + i, pack);
@@ -130,19 +143,23 @@ void backward_sums(Cuda cuda, const BatchNorm<T>& norm, Statistics statistics, c
   const DropoutFactor<A> factor(norm.dropout);
   const double of_row =
       statistics == Statistics::batch ? 1.0 / static_cast<double>(norm.rows) : 0.0;
-  const auto term = [=] __device__(std::int64_t m, std::int64_t column) {
-    const std::int64_t c = column * size, i = m * norm.channels + c;
-    const Factors<size, A> factors(factor, norm.dropout, i);
-    const Pack<T, size> values = load<size>(x + i), gradients = load<size>(dy + i);
-    Sums sums;
-    for (int j = 0; j < size; ++j) {
-      const Channel<A> channel(norm, c + j);
-      const A value = static_cast<A>(values.value[j]);
-      const auto dz = static_cast<double>(
-          channel.gradient(value, static_cast<A>(gradients.value[j]) * factors.of[j]));
-      sums.of[j] = {dz, dz * static_cast<double>(value - channel.mean)};
-    }
-    return sums;
+  const auto term = [=] __device__(std::int64_t column) {
+    const std::int64_t c = column * size;
+    const Channels<size, A> channels(norm, c);
+    return [&, c, channels](std::int64_t m) {
+      const std::int64_t i = m * norm.channels + c;
+      const Factors<size, A> factors(factor, norm.dropout, i);
+      const Pack<T, size> values = load<size>(x + i), gradients = load<size>(dy + i);
+      Sums sums;
+      for (int j = 0; j < size; ++j) {
+        const Channel<A>& channel = channels.of[j];
+        const A value = static_cast<A>(values.value[j]);
+        const auto dz = static_cast<double>(
+            channel.gradient(value, static_cast<A>(gradients.value[j]) * factors.of[j]));
+        sums.of[j] = {dz, dz * static_cast<double>(value - channel.mean)};
+      }
+      return sums;
+    };
   };
   const auto finish = [=] __device__(std::int64_t column, const Sums& sums) {
     for (int j = 0; j < size; ++j) {
@@ -170,12 +187,9 @@ void backward(Cuda cuda, const BatchNorm<T>& norm, const T* x, const T* dy,
   const std::int64_t groups = (norm.rows + kRowsOfThread - 1) / kRowsOfThread;
   for_each(cuda, "batch_norm_backward", groups * packs, [=] __device__(std::int64_t thread) {
     const std::int64_t group = thread / packs, c = (thread - group * packs) * size;
-    Channel<A> channels[size];
+    const Channels<size, A> channels(norm, c);
     A slopes[size], shifts[size];
-    for (int j = 0; j < size; ++j) {
-      channels[j] = Channel<A>(norm, c + j);
-      slopes[j] = slope[c + j], shifts[j] = shift[c + j];
-    }
+    for (int j = 0; j < size; ++j) slopes[j] = slope[c + j], shifts[j] = shift[c + j];
     for (int r = 0; r < kRowsOfThread; ++r) {
       const std::int64_t m = group * kRowsOfThread + r, i = m * norm.channels + c;
       if (m >= norm.rows) break;
@@ -183,7 +197,7 @@ void backward(Cuda cuda, const BatchNorm<T>& norm, const T* x, const T* dy,
       const Pack<T, size> values = load<size>(x + i);
       Pack<T, size> gradients = load<size>(dy + i);
       for (int j = 0; j < size; ++j) {
-        const Channel<A>& channel = channels[j];
+        const Channel<A>& channel = channels.of[j];
         const A value = static_cast<A>(values.value[j]);
         const A dz = channel.gradient(value, static_cast<A>(gradients.value[j]) * factors.of[j]);
         gradients.value[j] = static_cast<T>(channel.scale * dz -

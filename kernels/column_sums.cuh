@@ -8,33 +8,45 @@ namespace drape::kernels {
 // A block has lanes (x), at most kSumLanes, over neighbouring columns of one row, and strips (y).
 inline constexpr unsigned kSumThreads = 256, kSumLanes = 32;
 
-/// A block per range of rows and as many columns as it has lanes: the sum over its rows of
-/// term(m, c). The last of a column's blocks adds them up, in an order that does not depend on who
+// How far apart the sums of threads lie in shared memory: large ones an odd number of words, so
+// that lanes find them on different banks.
+template <class Sum>
+constexpr std::size_t spacing() {
+  constexpr std::size_t kWords = sizeof(Sum) / alignof(Sum);
+  return sizeof(Sum) + (kWords > 4 && kWords % 2 == 0 ? alignof(Sum) : 0);
+}
+
+/// A block per range of rows and as many columns as it has lanes: the sum over its rows m of
+/// term(c)(m). The last of a column's blocks adds them up, in an order that does not depend on who
 /// it is.
 template <class Sum, class Term, class Finish>
 __global__ void __launch_bounds__(kSumThreads)
     column_sums_kernel(std::int64_t rows, std::int64_t columns, Term term, Finish finish, Sum* sums,
                        std::uint32_t* arrived) {
-  DRAPE_SHARED(Sum, of_threads, [kSumThreads]);
-  [[maybe_unused]] constexpr int kAhead = std::clamp(128 / static_cast<int>(sizeof(Sum)), 1, 4);
+  DRAPE_SHARED(unsigned char, memory, [kSumThreads * spacing<Sum>()]);
+  [[maybe_unused]] constexpr int kAhead = std::clamp(64 / static_cast<int>(sizeof(Sum)), 1, 8);
   const unsigned lanes = blockDim.x, strips = blockDim.y;
   const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * lanes + threadIdx.x;
   const std::int64_t ranges = gridDim.y, range = blockIdx.y;
   const auto add_up = [&](const Sum& mine) {  // over the strips: the whole is the first one's
-    Sum* const own = &of_threads[threadIdx.y * lanes + threadIdx.x];
+    const auto of_strip = [&](unsigned strip) {
+      const unsigned thread = strip * lanes + threadIdx.x;
+      return reinterpret_cast<Sum*>(&memory[thread * spacing<Sum>()]);
+    };
+    Sum* const own = of_strip(threadIdx.y);
     *own = mine;
     for (unsigned half = strips / 2; half > 0; half /= 2) {
       __syncthreads();
-      if (threadIdx.y < half) *own += own[half * lanes];
+      if (threadIdx.y < half) *own += *of_strip(threadIdx.y + half);
     }
     return *own;
   };
   Sum sum{};
   if (c < columns) {
     const std::int64_t end = rows * (range + 1) / ranges;
-    DRAPE_UNROLL(kAhead)
+    const auto of_row = term(c);
     for (std::int64_t m = rows * range / ranges + threadIdx.y; m < end; m += strips) {
-      sum += term(m, c);
+      sum += of_row(m);
     }
   }
   sum = add_up(sum);
@@ -43,7 +55,7 @@ __global__ void __launch_bounds__(kSumThreads)
     if (!is_last_block(arrived + blockIdx.x, gridDim.y)) return;
     sum = Sum{};
     if (c < columns) {
-      DRAPE_UNROLL(2 * kAhead)
+      DRAPE_UNROLL(kAhead)
       for (std::int64_t r = threadIdx.y; r < ranges; r += strips) {
         sum += collect(sums + r * columns + c);
       }
@@ -53,12 +65,14 @@ __global__ void __launch_bounds__(kSumThreads)
   if (threadIdx.y == 0 && c < columns) finish(c, sum);
 }
 
-/// Calls finish(c, sum over rows m of term(m, c)) for every column c; both are [=] __device__
-/// lambdas, term is called once for each element. Sum has a zero, Sum{}, and +=.
+/// Calls finish(c, sum over rows m of term(c)(m)) for every column c; both are [=] __device__
+/// lambdas. What term(c) makes is kept for a thread's rows, and called once for each row; it may
+/// refer to what term has captured. Sum has a zero, Sum{}, and +=.
 template <class Sum, class Term, class Finish>
 void column_sums(Cuda cuda, const char* name, std::int64_t rows, std::int64_t columns, Term term,
                  Finish finish) {
-  constexpr std::int64_t kBlocks = 264;  // two for each multiprocessor of the largest devices
+  // Two for each multiprocessor of the largest devices; large sums cost more than rows do.
+  constexpr std::int64_t kBlocks = sizeof(Sum) > 64 ? 132 : 264;
   unsigned lanes = kSumLanes;
   while (lanes / 2 >= columns && lanes > 1) lanes /= 2;
   const unsigned strips = kSumThreads / lanes;
@@ -78,11 +92,13 @@ void pack_column_sums(Cuda cuda, std::int64_t rows, std::int64_t K, const T* dz,
   using Sums = PackSums<A, size>;
   column_sums<Sums>(
       cuda, "column_sums", rows, K / size,
-      [=] __device__(std::int64_t m, std::int64_t column) {
-        const Pack<T, size> values = load<size>(dz + m * K + column * size);
-        Sums sums;
-        for (int j = 0; j < size; ++j) sums.of[j] = static_cast<A>(values.value[j]);
-        return sums;
+      [=] __device__(std::int64_t column) {
+        return [&, column](std::int64_t m) {
+          const Pack<T, size> values = load<size>(dz + m * K + column * size);
+          Sums sums;
+          for (int j = 0; j < size; ++j) sums.of[j] = static_cast<A>(values.value[j]);
+          return sums;
+        };
       },
       [=] __device__(std::int64_t column, const Sums& sums) {
         for (int j = 0; j < size; ++j) db[column * size + j] = static_cast<T>(sums.of[j]);

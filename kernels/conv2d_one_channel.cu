@@ -5,15 +5,33 @@
 namespace drape::kernels {
 namespace {
 
-// The pixel under tap (r, s) of output (p, q) of an image; zero outside.
-template <class T>
-__device__ Accumulator<T> pixel_under(const Conv2dGeometry& g, const T* image, std::int64_t p,
-                                      std::int64_t q, std::int64_t r, std::int64_t s) {
-  const auto h = static_cast<std::int32_t>(p * g.stride.y - g.padding.y + r * g.dilation.y);
-  const auto v = static_cast<std::int32_t>(q * g.stride.x - g.padding.x + s * g.dilation.x);
-  const bool inside = h >= 0 && h < g.H && v >= 0 && v < g.W;
-  return inside ? static_cast<Accumulator<T>>(image[h * g.W + v]) : Accumulator<T>(0);
-}
+// Where the taps of an output lie in an image, in 32 bits.
+struct Taps {
+  int H, W, R, S, stride_y, stride_x, padding_y, padding_x, dilation_y, dilation_x;
+
+  explicit Taps(const Conv2dGeometry& g)
+      : H(narrow(g.H)),
+        W(narrow(g.W)),
+        R(narrow(g.R)),
+        S(narrow(g.S)),
+        stride_y(narrow(g.stride.y)),
+        stride_x(narrow(g.stride.x)),
+        padding_y(narrow(g.padding.y)),
+        padding_x(narrow(g.padding.x)),
+        dilation_y(narrow(g.dilation.y)),
+        dilation_x(narrow(g.dilation.x)) {}
+
+  static int narrow(std::int64_t value) { return static_cast<int>(value); }
+
+  /// The pixel under tap (r, s) of output (p, q) of an image; zero outside.
+  template <class T>
+  __device__ Accumulator<T> pixel(const T* image, int p, int q, int r, int s) const {
+    const int h = p * stride_y - padding_y + r * dilation_y;
+    const int v = q * stride_x - padding_x + s * dilation_x;
+    const bool inside = h >= 0 && h < H && v >= 0 && v < W;
+    return inside ? static_cast<Accumulator<T>>(image[h * W + v]) : Accumulator<T>(0);
+  }
+};
 
 // A thread has `size` filters and a 2x2 window of outputs, whose largest it keeps where that is
 // asked for.
@@ -23,24 +41,25 @@ void forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w, const T
   using A = Accumulator<T>;
   const bool pooled = out.cell != nullptr;
   const std::int64_t P = (g.P + !pooled) / 2, Q = (g.Q + !pooled) / 2, packs = g.K / size;
+  const Taps taps(g);
   const char* name = pooled ? "conv2d_one_channel_pooled" : "conv2d_one_channel_forward";
   for_each(cuda, name, g.N * P * Q * packs, [=] __device__(std::int64_t i) {
     const std::int64_t window = i / packs, k = (i - window * packs) * size;
-    const std::int64_t row = window / Q, q = (window - row * Q) * 2;
-    const std::int64_t n = row / P, p = (row - n * P) * 2, taps = g.R * g.S;
-    const T *image = x + n * g.H * g.W, *weights = w + k * taps;
+    const std::int64_t row = window / Q, n = row / P;
+    const int q = static_cast<int>(window - row * Q) * 2, p = static_cast<int>(row - n * P) * 2;
+    const T *image = x + n * taps.H * taps.W, *weights = w + k * taps.R * taps.S;
     A z[4][size];
     for (int j = 0; j < size; ++j) {
       const A bias = b == nullptr ? A(0) : static_cast<A>(b[k + j]);
       for (int cell = 0; cell < 4; ++cell) z[cell][j] = bias;
     }
-    for (std::int64_t r = 0; r < g.R; ++r) {
-      for (std::int64_t s = 0; s < g.S; ++s) {
+    for (int r = 0; r < taps.R; ++r) {
+      for (int s = 0; s < taps.S; ++s) {
         A pixels[4];
         for (int cell = 0; cell < 4; ++cell)
-          pixels[cell] = pixel_under(g, image, p + cell / 2, q + cell % 2, r, s);
+          pixels[cell] = taps.pixel(image, p + cell / 2, q + cell % 2, r, s);
         for (int j = 0; j < size; ++j) {
-          const A weight = static_cast<A>(weights[j * taps + r * g.S + s]);
+          const A weight = static_cast<A>(weights[(j * taps.R + r) * taps.S + s]);
           for (int cell = 0; cell < 4; ++cell) z[cell][j] += pixels[cell] * weight;
         }
       }
@@ -93,48 +112,54 @@ void backward(Cuda cuda, const Conv2dGeometry& g, const T* x, const Conv2dOutput
   const bool pooled = out.cell != nullptr;
   const bool masked = !pooled && out.activation == Activation::relu;
   const std::int64_t scale = pooled ? 2 : 1, P = g.P / scale, Q = g.Q / scale;
-  const std::int64_t packs = g.K / size, taps = g.R * g.S;
+  const std::int64_t packs = g.K / size;
+  const Taps taps(g);
+  const int tap_count = taps.R * taps.S;
   column_sums<Sums>(
-      cuda, "conv2d_one_channel_backward", g.N * P * Q, packs * ((taps + kTaps - 1) / kTaps),
-      [=] __device__(std::int64_t m, std::int64_t column) {
+      cuda, "conv2d_one_channel_backward", g.N * P * Q, packs * ((tap_count + kTaps - 1) / kTaps),
+      [=] __device__(std::int64_t column) {
         const std::int64_t part = column / packs, k = (column - part * packs) * size;
-        const std::int64_t row = m / Q, q = (m - row * Q) * scale;
-        const std::int64_t n = row / P, p = (row - n * P) * scale, i = m * g.K + k;
-        const T* image = x + n * g.H * g.W;
-        const Pack<T, size> gradients = load<size>(dy + i);
-        Pack<T, size> results{};
-        Pack<std::uint8_t, size> cells{};
-        if (masked) results = load<size>(out.y + i);
-        if (pooled) cells = load<size>(out.cell + i);
-        Sums sums;
-        bool flat[size];
-        for (int j = 0; j < size; ++j) {
-          flat[j] = pooled ? cells.value[j] == kNoCell
-                           : masked && !(results.value[j] > static_cast<T>(0.0f));
-          sums.dz[j] = flat[j] ? A(0) : static_cast<A>(gradients.value[j]);
-        }
-        std::int64_t r = part * kTaps / g.S, s = part * kTaps - r * g.S;
-        for (int t = 0; t < kTaps; ++t) {
-          if (r == g.R) break;
-          A pixel(0);
+        return [&, part, k](std::int64_t m) {
+          const std::int64_t row = m / Q, n = row / P, i = m * g.K + k;
+          const int q = static_cast<int>((m - row * Q) * scale);
+          const int p = static_cast<int>((row - n * P) * scale);
+          const T* image = x + n * taps.H * taps.W;
+          const Pack<T, size> gradients = load<size>(dy + i);
+          Pack<T, size> results{};
+          Pack<std::uint8_t, size> cells{};
+          if (masked) results = load<size>(out.y + i);
+          if (pooled) cells = load<size>(out.cell + i);
+          Sums sums;
+          bool flat[size];
           for (int j = 0; j < size; ++j) {
-            if (pooled || j == 0) {
-              const int cell = cells.value[j] % kNoCell;
-              pixel = pixel_under(g, image, p + cell / 2, q + cell % 2, r, s);
-            }
-            sums.tap[j][t] = flat[j] ? A(0) : sums.dz[j] * pixel;
+            flat[j] = pooled ? cells.value[j] == kNoCell
+                             : masked && !(results.value[j] > static_cast<T>(0.0f));
+            sums.dz[j] = flat[j] ? A(0) : static_cast<A>(gradients.value[j]);
           }
-          if (++s == g.S) s = 0, ++r;
-        }
-        return sums;
+          const int first = static_cast<int>(part) * kTaps;
+          int r = first / taps.S, s = first - r * taps.S;
+          for (int t = 0; t < kTaps; ++t) {
+            if (r == taps.R) break;
+            A pixel(0);
+            for (int j = 0; j < size; ++j) {
+              if (pooled || j == 0) {
+                const int cell = cells.value[j] % kNoCell;
+                pixel = taps.pixel(image, p + cell / 2, q + cell % 2, r, s);
+              }
+              sums.tap[j][t] = flat[j] ? A(0) : sums.dz[j] * pixel;
+            }
+            if (++s == taps.S) s = 0, ++r;
+          }
+          return sums;
+        };
       },
       [=] __device__(std::int64_t column, const Sums& sums) {
         const std::int64_t part = column / packs, k = (column - part * packs) * size;
         const std::int64_t first = part * kTaps;
         for (int j = 0; j < size; ++j) {
           for (int t = 0; t < kTaps; ++t) {
-            if (d.dw == nullptr || first + t >= taps) break;
-            d.dw[(k + j) * taps + first + t] = static_cast<T>(sums.tap[j][t]);
+            if (d.dw == nullptr || first + t >= tap_count) break;
+            d.dw[(k + j) * tap_count + first + t] = static_cast<T>(sums.tap[j][t]);
           }
           if (d.db != nullptr && first == 0) d.db[k + j] = static_cast<T>(sums.dz[j]);
         }

@@ -50,50 +50,72 @@ __global__ void __launch_bounds__(kTileThreads, sizeof(T) > 4 ? 1 : size > 1 && 
   const std::int64_t first_filter = group * p.filters + first_of_group;
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * kTileRows;
 
-  Sampler<way, size, kTileRows, kTileRows, kSets, T> sampler(p, p.rows, at.points());
+  Sampler<way, size, kTileRows, kTileRows, kSets, Tile, T> sampler(p, p.rows, at.points());
   const auto fill = [&](const Slice& slice, int stage) {
     sampler.sample(slice, first, at.patches(stage).memory, Memory::Patches::kStride);
-    copy_tile<filters, kColumns>(
+    copy_tile<Tile, filters, kColumns>(
         Part<T>{p.in.w + first_filter * p.columns() + slice.column, p.columns(),
                 p.filters - first_of_group, slice.count},
         at.weights(stage).memory, Memory::Weights::kStride);
   };
   Tile sums;
   Slice slice = slice_at<way>(p, group * p.columns());
-  fill(slice, 0);
-  __syncthreads();
-  for (int stage = 0;; stage = (stage + 1) % Memory::kStages) {
-    const int next = slice.column + slice.count, spare = (stage + 1) % Memory::kStages;
-    const bool more = next < p.columns();
-    if (more) slice = slice_at<way>(p, group * p.columns() + next);
-    if (more && spare != stage) fill(slice, spare);
-    sums.add_product(at.patches(stage), at.weights(stage));
+  for (int column = 0, stage = 0;; stage = (stage + 1) % Memory::kStages) {
+    const bool more = column < p.columns();
+    if (more) fill(slice, stage);
+    if constexpr (Memory::kStages == 2) {  // what was filled in the round before
+      if (column > 0) sums.add_product(at.patches(1 - stage), at.weights(1 - stage));
+    }
     __syncthreads();
     if (!more) break;
-    if (spare != stage) continue;
-    fill(slice, stage);
-    __syncthreads();
+    if constexpr (Memory::kStages == 1) {
+      sums.add_product(at.patches(stage), at.weights(stage));
+      __syncthreads();
+    }
+    column += slice.count;
+    slice = slice_after<way>(p, slice);
   }
 
   Sum* const of_tile = at.sums();
   sums.store(of_tile, Memory::kSumStride);
   __syncthreads();
-  // A row and a filter, or a window of four rows and a filter.
-  const int rows_of_result = out.cell == nullptr ? 1 : 4;
-  for (int i = static_cast<int>(threadIdx.x); i < kTileRows / rows_of_result * filters;
+  // Four filters of a row, or of a window of four rows.
+  constexpr int kAcross = filters / kPack;
+  const bool pooled = out.cell != nullptr, packs = p.filters % kPack == 0;
+  for (int i = static_cast<int>(threadIdx.x); i < kTileRows / (pooled ? 4 : 1) * kAcross;
        i += kTileThreads) {
-    const int m = i / filters * rows_of_result, k = i % filters;
+    const int m = i / kAcross * (pooled ? 4 : 1), k = i % kAcross * kPack;
     if (first + m >= p.rows || first_of_group + k >= p.filters) continue;
-    const Sum b = p.in.b == nullptr ? Sum(0) : static_cast<Sum>(p.in.b[first_filter + k]);
-    const auto z = [&](int row) { return of_tile[(m + row) * Memory::kSumStride + k] + b; };
-    const std::int64_t at = (first + m) / rows_of_result * p.g.K + first_filter + k;
-    if (out.cell != nullptr) {
-      const Largest<Sum> largest = largest_of_window<Sum>(out.activation, z);
-      out.y[at] = static_cast<T>(largest.value);
-      out.cell[at] = largest.cell;
-    } else {
-      const bool relu = out.activation == Activation::relu;
-      out.y[at] = static_cast<T>(relu && z(0) < Sum(0) ? Sum(0) : z(0));
+    Pack<Sum, kPack> z[4];
+    for (int row = 0; row < 4; ++row) {
+      if (row == 0 || pooled) z[row] = load<kPack>(of_tile + (m + row) * Memory::kSumStride + k);
+    }
+    Pack<T, kPack> y;
+    Pack<std::uint8_t, kPack> cells;
+    for (int j = 0; j < kPack; ++j) {
+      const bool there = p.in.b != nullptr && first_of_group + k + j < p.filters;
+      const Sum b = there ? static_cast<Sum>(p.in.b[first_filter + k + j]) : Sum(0);
+      if (pooled) {
+        const Largest<Sum> largest = largest_of_window<Sum>(
+            out.activation, [&](int row) { return z[row].value[j] + b; });
+        y.value[j] = static_cast<T>(largest.value);
+        cells.value[j] = largest.cell;
+      } else {
+        const Sum value = z[0].value[j] + b;
+        const bool flat = out.activation == Activation::relu && value < Sum(0);
+        y.value[j] = static_cast<T>(flat ? Sum(0) : value);
+      }
+    }
+    const std::int64_t result = pooled ? (first + m) / 4 : first + m;
+    const std::int64_t to = result * p.g.K + first_filter + k;
+    if (packs) {
+      store(out.y + to, y);
+      if (pooled) store(out.cell + to, cells);
+      continue;
+    }
+    for (int j = 0; j < kPack && first_of_group + k + j < p.filters; ++j) {
+      out.y[to + j] = y.value[j];
+      if (pooled) out.cell[to + j] = cells.value[j];
     }
   }
 }

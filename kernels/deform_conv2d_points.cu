@@ -184,12 +184,12 @@ class PointBackward {
     for (int k = 0; k < p_.filters; k += kDepth) {
       const std::int64_t filter = slice.group * p_.filters + k;
       if (!same_tile || p_.filters > kDepth) {
-        copy_tile<kTileRows, kDepth>(
+        copy_tile<Tile, kTileRows, kDepth>(
             Part<T>{dz_ + (n_ * p_.outputs + first_) * p_.g.K + filter, p_.g.K, rows_,
                     p_.filters - k},
             at_.gradients().memory, Memory::Gradients::kStride);
       }
-      copy_tile<kDepth, kColumns>(
+      copy_tile<Tile, kDepth, kColumns>(
           Part<T>{p_.in.w + filter * p_.columns() + tap * p_.channels + slice.column, p_.columns(),
                   p_.filters - k, slice.count},
           at_.weights().memory, Memory::Weights::kStride);
@@ -211,7 +211,6 @@ class PointBackward {
     constexpr int kAcross = kColumns / size;
     const Slice& slice = chosen_.slice;
     const T* image = p_.in.x + n_ * image_ * p_.g.C;
-    DRAPE_UNROLL(2)
     for (int i = thread(); i < kTileRows * kAcross; i += kTileThreads) {
       const int m = i / kAcross, c = i % kAcross * size;
       PointSums<Real> sums;

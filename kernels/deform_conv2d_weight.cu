@@ -55,27 +55,28 @@ __global__ void __launch_bounds__(kTileThreads, sizeof(T) > 4 ? 1 : sizeof(T) ==
   const std::int64_t begin = blockIdx.z * pixels_of_range;
   const std::int64_t end = min(begin + pixels_of_range, p.pixels);
 
-  Sampler<way, size, kDepth, Memory::kRowsAhead, Memory::kSetsAhead, T> sampler(p, end,
-                                                                                at.points());
+  Sampler<way, size, kDepth, Memory::kRowsAhead, Memory::kSetsAhead, Tile, T> sampler(p, end,
+                                                                                      at.points());
   const auto fill = [&](std::int64_t first, int stage) {
     sampler.sample(slice, first, at.patches(stage).memory, Memory::Patches::kStride);
-    copy_tile<kDepth, kFilters>(
+    copy_tile<Tile, kDepth, kFilters>(
         Part<T>{dz + first * p.g.K + first_filter, p.g.K, end - first, p.filters - first_of_group},
         at.gradients(stage).memory, Memory::Gradients::kStride);
   };
   Tile sums;
-  fill(begin, 0);
-  __syncthreads();
-  for (std::int64_t next = begin + kDepth, stage = 0;; next += kDepth) {
-    const int here = static_cast<int>(stage), spare = (here + 1) % Memory::kStages;
-    if (next < end && spare != here) fill(next, spare);
-    sums.add_product(at.gradients(here), at.patches(here));
+  for (std::int64_t first = begin;; first += kDepth) {
+    const int stage = static_cast<int>((first - begin) / kDepth % Memory::kStages);
+    const bool more = first < end;
+    if (more) fill(first, stage);
+    if constexpr (Memory::kStages == 2) {  // what was filled in the round before
+      if (first > begin) sums.add_product(at.gradients(1 - stage), at.patches(1 - stage));
+    }
     __syncthreads();
-    if (next >= end) break;
-    stage = spare;
-    if (spare != here) continue;
-    fill(next, here);
-    __syncthreads();
+    if (!more) break;
+    if constexpr (Memory::kStages == 1) {
+      sums.add_product(at.gradients(stage), at.patches(stage));
+      __syncthreads();
+    }
   }
 
   Sum* const of_tile = at.sums();

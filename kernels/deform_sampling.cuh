@@ -29,6 +29,8 @@ template <class T>
 struct Problem {
   Conv2dGeometry g;
   DeformConv2dInputs<T> in;
+  int H, W, Q, S;
+  int stride_y, stride_x, padding_y, padding_x, dilation_y, dilation_x;
   int taps, offset_groups;
   int channels, filters;   // of a weight group
   int channels_of_offset;  // of an offset group
@@ -41,6 +43,16 @@ struct Problem {
           Rows order_of_rows)
       : g(geometry.conv),
         in(inputs),
+        H(static_cast<int>(g.H)),
+        W(static_cast<int>(g.W)),
+        Q(static_cast<int>(g.Q)),
+        S(static_cast<int>(g.S)),
+        stride_y(static_cast<int>(g.stride.y)),
+        stride_x(static_cast<int>(g.stride.x)),
+        padding_y(static_cast<int>(g.padding.y)),
+        padding_x(static_cast<int>(g.padding.x)),
+        dilation_y(static_cast<int>(g.dilation.y)),
+        dilation_x(static_cast<int>(g.dilation.x)),
         taps(static_cast<int>(geometry.taps())),
         offset_groups(static_cast<int>(geometry.offset_groups)),
         channels(static_cast<int>(g.C / g.groups)),
@@ -106,20 +118,17 @@ struct SamplingPoint {
   /// Of output pixel `output` of image n.
   __device__ SamplingPoint(const Problem<T>& p, std::int64_t n, std::int32_t output,
                            int offset_group, int tap) {
-    const auto Q = static_cast<std::int32_t>(p.g.Q), S = static_cast<std::int32_t>(p.g.S);
     const std::int64_t j = p.point(n * p.outputs + output, offset_group, tap);
-    const std::int32_t out_y = output / Q, out_x = output - out_y * Q;
-    const std::int32_t r = tap / S, s = tap - r * S;
-    const Real y = static_cast<Real>(out_y * p.g.stride.y - p.g.padding.y + r * p.g.dilation.y);
-    const Real x = static_cast<Real>(out_x * p.g.stride.x - p.g.padding.x + s * p.g.dilation.x);
-    const auto H = static_cast<std::int32_t>(p.g.H), W = static_cast<std::int32_t>(p.g.W);
+    const int out_y = output / p.Q, out_x = output - out_y * p.Q, r = tap / p.S, s = tap - r * p.S;
+    const auto y = static_cast<Real>(out_y * p.stride_y - p.padding_y + r * p.dilation_y);
+    const auto x = static_cast<Real>(out_x * p.stride_x - p.padding_x + s * p.dilation_x);
     const BilinearPoint<Real> at =
-        bilinear_point(y + p.in.offset[2 * j], x + p.in.offset[2 * j + 1], H, W);
+        bilinear_point(y + p.in.offset[2 * j], x + p.in.offset[2 * j + 1], p.H, p.W);
     mask = p.in.mask == nullptr ? Real(1) : p.in.mask[j];
     fy = at.fy;
     fx = at.fx;
     for (int i = 0; i < 4; ++i) {
-      corner[i] = at.pixel[i] == H * W ? -1 : at.pixel[i];
+      corner[i] = at.pixel[i] == p.H * p.W ? -1 : at.pixel[i];
       weight[i] = at.weight(i) * mask;
     }
   }
@@ -146,7 +155,7 @@ struct alignas(16) Corners {
     const std::int64_t n = output / p.outputs;
     const SamplingPoint<T> point(p, n, static_cast<std::int32_t>(output - n * p.outputs),
                                  offset_group, tap);
-    const auto image = static_cast<std::uint32_t>(n * p.g.H * p.g.W);
+    const std::uint32_t image = static_cast<std::uint32_t>(n) * static_cast<std::uint32_t>(p.H * p.W);
     for (int i = 0; i < 4; ++i) {
       const std::int32_t corner = point.corner[i];
       pixel[i] = corner < 0 ? kOutside : image + static_cast<std::uint32_t>(corner);
@@ -184,18 +193,20 @@ inline constexpr int kSets = 9;
 struct Slice {
   int group, column, count;
   int tap, channel, offset_group, set;  // of the first column
+  int first_offset_group;               // of the weight group
 };
 
 /// The slice that begins at a column, counted through all weight groups; the next one begins
 /// `count` further.
 template <Columns way, class T>
 DRAPE_HOST_DEVICE Slice slice_at(const Problem<T>& p, int position) {
-  Slice slice{position / p.columns(), position % p.columns(), 0, 0, 0, 0, 0};
+  Slice slice{position / p.columns(), position % p.columns(), 0, 0, 0, 0, 0, 0};
   const int first_channel = slice.group * p.channels, sets = p.sets_of_tap(slice.group);
   slice.tap = slice.column / p.channels;
   slice.channel = first_channel + slice.column % p.channels;
   slice.offset_group = slice.channel / p.channels_of_offset;
-  slice.set = slice.tap * sets + slice.offset_group - p.first_offset_group(slice.group);
+  slice.first_offset_group = p.first_offset_group(slice.group);
+  slice.set = slice.tap * sets + slice.offset_group - slice.first_offset_group;
   int end = p.columns();
   if (way == Columns::by_tap) {
     const int of_tap = first_channel + p.channels;
@@ -203,7 +214,7 @@ DRAPE_HOST_DEVICE Slice slice_at(const Problem<T>& p, int position) {
     end = slice.column + std::min(of_tap, of_offset) - slice.channel;
   } else {  // before the first column of the next kSets sets
     const int set = (slice.set / kSets + 1) * kSets, of_tap = set % sets;
-    const int offset_group = p.first_offset_group(slice.group) + of_tap;
+    const int offset_group = slice.first_offset_group + of_tap;
     const int of_channel = of_tap == 0 ? 0 : offset_group * p.channels_of_offset - first_channel;
     end = std::min(end, set / sets * p.channels + of_channel);
   }
@@ -211,9 +222,36 @@ DRAPE_HOST_DEVICE Slice slice_at(const Problem<T>& p, int position) {
   return slice;
 }
 
+/// What is to be written to a tile's factor for these elements.
+template <class Tile, class T, int size>
+__device__ Pack<T, size> prepared(Pack<T, size> pack) {
+  for (T& value : pack.value) value = Tile::prepared(value);
+  return pack;
+}
+
+/// The slice behind one of the same weight group.
+template <Columns way, class T>
+__device__ Slice slice_after(const Problem<T>& p, Slice slice) {
+  if constexpr (way == Columns::across_taps)
+    return slice_at<way>(p, slice.group * p.columns() + slice.column + slice.count);
+  const int end_of_tap = (slice.group + 1) * p.channels;
+  slice.column += slice.count;
+  slice.channel += slice.count;
+  if (slice.channel == end_of_tap) {
+    slice.channel -= p.channels;
+    slice.offset_group = slice.first_offset_group;
+    ++slice.tap, ++slice.set;
+  } else if (slice.channel == (slice.offset_group + 1) * p.channels_of_offset) {
+    ++slice.offset_group, ++slice.set;
+  }
+  const int end = min(end_of_tap, (slice.offset_group + 1) * p.channels_of_offset);
+  slice.count = min(int{kColumns}, end - slice.channel);
+  return slice;
+}
+
 /// Samples tiles of `rows` patches, `size` channels at a time. It works out the sampling points of
 /// `rows_ahead` rows and `sets_ahead` sets at once.
-template <Columns way, int size, int rows, int rows_ahead, int sets_ahead, class T>
+template <Columns way, int size, int rows, int rows_ahead, int sets_ahead, class Tile, class T>
 class Sampler {
  public:
   static constexpr int kPoints = rows_ahead * sets_ahead;
@@ -236,7 +274,7 @@ class Sampler {
       Pack<T, size> values{};
       if (first + m < end_ && j < slice.count)
         values = patch(slice, static_cast<int>(first - first_) + m, j);
-      store(tile + m * stride + j, values);
+      store(tile + m * stride + j, prepared<Tile>(values));
     }
   }
 
@@ -259,7 +297,7 @@ class Sampler {
       const int column = slice.column + j, tap = column / p_.channels;
       c = slice.group * p_.channels + column - tap * p_.channels;
       set = tap * p_.sets_of_tap(slice.group) + c / p_.channels_of_offset -
-            p_.first_offset_group(slice.group);
+            slice.first_offset_group;
     }
     return points_[(set - set_) * rows_ahead + m].template sample<size>(p_, c);
   }
@@ -283,9 +321,9 @@ struct Part {
   }
 };
 
-/// Copies `rows` x `columns` to shared memory, zero where the part ends; rows there are `stride`
+/// Copies `rows` x `columns` to a tile's factor in shared memory, zero where the part ends; rows there are `stride`
 /// apart, on bounds of 16 bytes. All threads must call it.
-template <int rows, int columns, class T>
+template <class Tile, int rows, int columns, class T>
 __device__ void copy_tile(const Part<T>& from, T* to, int stride) {
   constexpr int kSize = kVector<T>, kAcross = columns / kSize;
   const bool aligned = from.aligned();
@@ -302,7 +340,7 @@ __device__ void copy_tile(const Part<T>& from, T* to, int stride) {
         }
       }
     }
-    *reinterpret_cast<Pack<T, kSize>*>(to + r * stride + c) = values;
+    store(to + r * stride + c, prepared<Tile>(values));
   }
 }
 

@@ -62,31 +62,33 @@ void undo_pool(Cuda cuda, const Conv2dGeometry& g, const Conv2dOutput<const T>& 
   const std::int64_t P = (g.P + 1) / 2, Q = (g.Q + 1) / 2;
   column_sums<Sums>(
       cuda, "undo_output", g.N * P * Q, g.K / size,
-      [=] __device__(std::int64_t m, std::int64_t column) {
-        const std::int64_t row = m / Q, q = m - row * Q, n = row / P, p = row - n * P;
-        const std::int64_t k = column * size;
-        const bool whole = 2 * p + 1 < g.P && 2 * q + 1 < g.Q;
-        Pack<T, size> gradients{};
-        Pack<std::uint8_t, size> cells{};
-        if (whole) {
-          const std::int64_t i = ((n * (g.P / 2) + p) * (g.Q / 2) + q) * g.K + k;
-          gradients = load<size>(dy + i);
-          cells = load<size>(out.cell + i);
-        }
-        for (int cell = 0; cell < 4; ++cell) {
-          const std::int64_t y = 2 * p + cell / 2, x = 2 * q + cell % 2;
-          if (y >= g.P || x >= g.Q) continue;
-          Pack<T, size> here{};
-          for (int j = 0; j < size; ++j) {
-            if (cells.value[j] == cell) here.value[j] = gradients.value[j];
+      [=] __device__(std::int64_t column) {
+        return [&, column](std::int64_t m) {
+          const std::int64_t row = m / Q, n = row / P, k = column * size;
+          const int q = static_cast<int>(m - row * Q), p = static_cast<int>(row - n * P);
+          const bool whole = 2 * p + 1 < g.P && 2 * q + 1 < g.Q;
+          Pack<T, size> gradients{};
+          Pack<std::uint8_t, size> cells{};
+          if (whole) {
+            const std::int64_t i = ((n * (g.P / 2) + p) * (g.Q / 2) + q) * g.K + k;
+            gradients = load<size>(dy + i);
+            cells = load<size>(out.cell + i);
           }
-          store(dz + ((n * g.P + y) * g.Q + x) * g.K + k, here);
-        }
-        Sums sums;
-        for (int j = 0; j < size; ++j) {
-          if (cells.value[j] != kNoCell) sums.of[j] = static_cast<A>(gradients.value[j]);
-        }
-        return sums;
+          T* const corner = dz + ((n * g.P + 2 * p) * g.Q + 2 * q) * g.K + k;
+          for (int cell = 0; cell < 4; ++cell) {
+            if (2 * p + cell / 2 >= g.P || 2 * q + cell % 2 >= g.Q) continue;
+            Pack<T, size> here{};
+            for (int j = 0; j < size; ++j) {
+              if (cells.value[j] == cell) here.value[j] = gradients.value[j];
+            }
+            store(corner + (cell / 2 * g.Q + cell % 2) * g.K, here);
+          }
+          Sums sums;
+          for (int j = 0; j < size; ++j) {
+            if (cells.value[j] != kNoCell) sums.of[j] = static_cast<A>(gradients.value[j]);
+          }
+          return sums;
+        };
       },
       [=] __device__(std::int64_t column, const Sums& sums) {
         for (int j = 0; db != nullptr && j < size; ++j)
@@ -103,18 +105,20 @@ void undo_activation(Cuda cuda, const Conv2dGeometry& g, const Conv2dOutput<cons
   const bool relu = out.activation == Activation::relu;
   column_sums<Sums>(
       cuda, "undo_output", g.N * g.P * g.Q, g.K / size,
-      [=] __device__(std::int64_t m, std::int64_t column) {
-        const std::int64_t i = m * g.K + column * size;
-        Pack<T, size> gradients = load<size>(dy + i);
-        const Pack<T, size> results = load<size>(out.y + i);
-        Sums sums;
-        for (int j = 0; j < size; ++j) {
-          if (relu && !(results.value[j] > static_cast<T>(0.0f)))
-            gradients.value[j] = static_cast<T>(0.0f);
-          sums.of[j] = static_cast<A>(gradients.value[j]);
-        }
-        store(dz + i, gradients);
-        return sums;
+      [=] __device__(std::int64_t column) {
+        return [&, column](std::int64_t m) {
+          const std::int64_t i = m * g.K + column * size;
+          Pack<T, size> gradients = load<size>(dy + i);
+          const Pack<T, size> results = load<size>(out.y + i);
+          Sums sums;
+          for (int j = 0; j < size; ++j) {
+            if (relu && !(results.value[j] > static_cast<T>(0.0f)))
+              gradients.value[j] = static_cast<T>(0.0f);
+            sums.of[j] = static_cast<A>(gradients.value[j]);
+          }
+          store(dz + i, gradients);
+          return sums;
+        };
       },
       [=] __device__(std::int64_t column, const Sums& sums) {
         for (int j = 0; db != nullptr && j < size; ++j)

@@ -53,23 +53,29 @@ void few_filters_backward(Cuda cuda, const LinearGeometry& g, const T* x, const 
   using Sums = FilterSums<A>;
   column_sums<Sums>(
       cuda, "linear_few_filters_backward", g.N, g.C + 1,
-      [=] __device__(std::int64_t n, std::int64_t c) {
+      [=] __device__(std::int64_t c) {
         const bool bias = c == g.C;
-        const A input = bias ? A(1) : activated(g.input, x[n * g.C + c]);
-        Sums sums;
-        A dx(0);
+        A weights[kFewFilters] = {};
         for (int k = 0; k < kFewFilters; ++k) {
-          if (k >= g.K) break;
-          const std::int64_t i = n * g.K + k;
-          const bool flat = g.output == Activation::relu && !(y[i] > static_cast<T>(0.0f));
-          const A dz = flat ? A(0) : static_cast<A>(dy[i]);
-          sums.of_filter[k] = dz * input;
-          if (!bias) dx += dz * static_cast<A>(w[k * g.C + c]);
+          if (!bias && k < g.K) weights[k] = static_cast<A>(w[k * g.C + c]);
         }
-        if (bias || d.dx == nullptr) return sums;
-        const bool flat = g.input == Activation::relu && !(input > A(0));
-        d.dx[n * g.C + c] = static_cast<T>(flat ? A(0) : dx);
-        return sums;
+        return [&, c, bias, weights](std::int64_t n) {
+          const A input = bias ? A(1) : activated(g.input, x[n * g.C + c]);
+          Sums sums;
+          A dx(0);
+          for (int k = 0; k < kFewFilters; ++k) {
+            if (k >= g.K) break;
+            const std::int64_t i = n * g.K + k;
+            const bool flat = g.output == Activation::relu && !(y[i] > static_cast<T>(0.0f));
+            const A dz = flat ? A(0) : static_cast<A>(dy[i]);
+            sums.of_filter[k] = dz * input;
+            dx += dz * weights[k];
+          }
+          if (bias || d.dx == nullptr) return sums;
+          const bool flat = g.input == Activation::relu && !(input > A(0));
+          d.dx[n * g.C + c] = static_cast<T>(flat ? A(0) : dx);
+          return sums;
+        };
       },
       [=] __device__(std::int64_t c, const Sums& sums) {
         for (int k = 0; k < kFewFilters; ++k) {

@@ -6,10 +6,6 @@
 #include "kernels/bfloat16.h"
 #include "kernels/cuda.cuh"
 
-#if defined(__CUDACC__)
-#include <mma.h>
-#endif
-
 namespace drape::kernels {
 
 inline constexpr int kTileThreads = 256, kTileRows = 64;
@@ -44,6 +40,9 @@ class ScalarTile {
   using Element = T;
   using Sum = T;
 
+  /// What is to be written to a factor for x.
+  __device__ static T prepared(T x) { return x; }
+
   template <class A, class B>
   __device__ void add_product(const A& a, const B& b) {
     static_assert(A::kRows == kTileRows && B::kRows == columns && A::kDepth == B::kDepth);
@@ -72,113 +71,188 @@ class ScalarTile {
   T sums_[4][kColumns] = {};
 };
 
-/// 16 x 16 sums of one warp on tensor cores, in f32: of factors in bf16, or in f32 rounded to TF32.
-template <class T>
+/// 16 x `columns` sums of one warp on tensor cores, in f32: of factors in bf16, or in f32 rounded to
+/// TF32.
+template <class T, int columns>
 class WarpSums;
 
 #if defined(__CUDACC__)
-template <class T>
+// The instructions mma.m16n8k8 (TF32) and mma.m16n8k16 (bf16) of PTX, whose manual shows which lane
+// holds which element of a, b and the sums.
+template <class T, int columns>
 class WarpSums {
   static constexpr bool kTf32 = sizeof(T) == 4;
 
  public:
   static constexpr int kDepth = kTf32 ? 8 : 16;
 
-  __device__ WarpSums() { nvcuda::wmma::fill_fragment(sums_, 0.0f); }
+  __device__ static T prepared(T x) {
+    if constexpr (kTf32) {
+      std::uint32_t bits;
+      asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
+      return __uint_as_float(bits);
+    } else {
+      return x;
+    }
+  }
 
-  /// Adds the product of 16 rows of a and 16 columns of b over kDepth of their depth.
   template <class A, class B>
   __device__ void add_product(const A& a, int row, const B& b, int column, int depth) {
-    namespace wmma = nvcuda::wmma;
-    wmma::fragment<wmma::matrix_a, 16, 16, kDepth, Number,
-                   Layout<A::kContiguous == Contiguous::depth>>
-        left;
-    wmma::fragment<wmma::matrix_b, 16, 16, kDepth, Number,
-                   Layout<B::kContiguous == Contiguous::row>>
-        right;
-    wmma::load_matrix_sync(left, reinterpret_cast<const Stored*>(a.at(row, depth)), A::kStride);
-    wmma::load_matrix_sync(right, reinterpret_cast<const Stored*>(b.at(column, depth)), B::kStride);
-    if constexpr (kTf32) {
-      for (int i = 0; i < left.num_elements; ++i) left.x[i] = wmma::__float_to_tf32(left.x[i]);
-      for (int i = 0; i < right.num_elements; ++i) right.x[i] = wmma::__float_to_tf32(right.x[i]);
+    std::uint32_t left[4];
+    read<16>(a, row, depth, left);
+    for (int j = 0; j < kAcross; ++j) {
+      std::uint32_t right[2];
+      read<8>(b, column + 8 * j, depth, right);
+      float(&sum)[4] = sums_[j];
+      if constexpr (kTf32) {
+        asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, "
+            "{%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+            : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+            : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]), "r"(right[1]));
+      } else {
+        asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, "
+            "{%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+            : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+            : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]), "r"(right[1]));
+      }
     }
-    wmma::mma_sync(sums_, left, right, sums_);
   }
+
   __device__ void store(float* to, int stride) const {
-    nvcuda::wmma::store_matrix_sync(to, sums_, static_cast<unsigned>(stride),
-                                    nvcuda::wmma::mem_row_major);
+    for (int j = 0; j < kAcross; ++j) {
+      float* const at = to + lane() / 4 * stride + 8 * j + lane() % 4 * 2;
+      at[0] = sums_[j][0], at[1] = sums_[j][1];
+      at[8 * stride] = sums_[j][2], at[8 * stride + 1] = sums_[j][3];
+    }
   }
 
  private:
-  using Number = std::conditional_t<kTf32, nvcuda::wmma::precision::tf32, __nv_bfloat16>;
-  using Stored = std::conditional_t<kTf32, float, __nv_bfloat16>;
-  template <bool rows_first>
-  using Layout = std::conditional_t<rows_first, nvcuda::wmma::row_major, nvcuda::wmma::col_major>;
-  nvcuda::wmma::fragment<nvcuda::wmma::accumulator, 16, 16, kDepth, float> sums_;
+  static constexpr int kAcross = columns / 8;
+  __device__ static int lane() { return static_cast<int>(threadIdx.x) % 32; }
+
+  // This lane's share of `rows` rows of a factor from `row` on, over kDepth of its depth.
+  template <int rows, class F>
+  __device__ static void read(const F& factor, int row, int depth,
+                              std::uint32_t (&share)[rows / 4]) {
+    if constexpr (kTf32) {
+      for (int i = 0; i < rows / 4; ++i) {
+        const int down = rows == 16 ? i % 2 * 8 : 0, along = (rows == 16 ? i / 2 : i) * 4;
+        share[i] = __float_as_uint(
+            *factor.at(row + lane() / 4 + down, depth + lane() % 4 + along));
+      }
+    } else {  // matrices of 8 x 8, whose lines lanes point to
+      constexpr bool kDepthFirst = F::kContiguous == Contiguous::depth;
+      const int line = lane() % 8, matrix = lane() / 8;
+      const int down = rows == 16 ? matrix % 2 * 8 : 0;
+      const int along = (rows == 16 ? matrix / 2 : matrix % 2) * 8;
+      const T* from = kDepthFirst ? factor.at(row + down + line, depth + along)
+                                  : factor.at(row + down, depth + along + line);
+      const auto address = static_cast<std::uint32_t>(__cvta_generic_to_shared(from));
+      if constexpr (rows == 16 && kDepthFirst) {
+        asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                     : "=r"(share[0]), "=r"(share[1]), "=r"(share[2]), "=r"(share[3])
+                     : "r"(address)
+                     : "memory");
+      } else if constexpr (rows == 16) {
+        asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+                     : "=r"(share[0]), "=r"(share[1]), "=r"(share[2]), "=r"(share[3])
+                     : "r"(address)
+                     : "memory");
+      } else if constexpr (kDepthFirst) {
+        asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
+                     : "=r"(share[0]), "=r"(share[1])
+                     : "r"(address)
+                     : "memory");
+      } else {
+        asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
+                     : "=r"(share[0]), "=r"(share[1])
+                     : "r"(address)
+                     : "memory");
+      }
+    }
+  }
+
+  float sums_[kAcross][4] = {};
 };
 #else
-template <class T>
+template <class T, int columns>
 class WarpSums {
  public:
   static constexpr int kDepth = sizeof(T) == 4 ? 8 : 16;
+
+  // To TF32's 10 bits of fraction, to nearest, ties away from zero; bf16 has fewer.
+  static T prepared(T x) {
+    if constexpr (sizeof(T) == 4) {
+      std::uint32_t bits;
+      std::memcpy(&bits, &x, sizeof(bits));
+      if ((bits & 0x7f800000u) != 0x7f800000u) bits = (bits + 0x1000u) & 0xffffe000u;
+      std::memcpy(&x, &bits, sizeof(x));
+    }
+    return x;
+  }
 
   // A lane has half a row. The vote fails unless the whole warp is here; it orders no memory, as
   // the instructions do not.
   template <class A, class B>
   void add_product(const A& a, int row, const B& b, int column, int depth) {
     static_cast<void>(__ballot_sync(0xffffffffu, true));
-    for (int j = 0; j < 8; ++j) {
+    for (int j = 0; j < kHalf; ++j) {
       for (int d = depth; d < depth + kDepth; ++d) {
-        sums_[j] += rounded(*a.at(row + my_row(), d)) * rounded(*b.at(column + my_column() + j, d));
+        sums_[j] += seen(*a.at(row + my_row(), d)) * seen(*b.at(column + my_column() + j, d));
       }
     }
   }
   void store(float* to, int stride) const {
     static_cast<void>(__ballot_sync(0xffffffffu, true));
-    for (int j = 0; j < 8; ++j) to[my_row() * stride + my_column() + j] = sums_[j];
+    for (int j = 0; j < kHalf; ++j) to[my_row() * stride + my_column() + j] = sums_[j];
   }
 
  private:
+  static constexpr int kHalf = columns / 2;
   static int my_row() { return emulator::lane() / 2; }
-  static int my_column() { return emulator::lane() % 2 * 8; }
-  // To TF32's 10 bits of fraction, to nearest, ties away from zero; bf16 has fewer.
-  static float rounded(float x) {
-    std::uint32_t bits;
-    std::memcpy(&bits, &x, sizeof(bits));
-    if ((bits & 0x7f800000u) != 0x7f800000u) bits = (bits + 0x1000u) & 0xffffe000u;
-    std::memcpy(&x, &bits, sizeof(x));
-    return x;
+  static int my_column() { return emulator::lane() % 2 * kHalf; }
+  // The instructions do not look at bits that TF32 lacks.
+  static float seen(T x) {
+    float value = static_cast<float>(x);
+    if constexpr (sizeof(T) == 4) {
+      std::uint32_t bits;
+      std::memcpy(&bits, &value, sizeof(bits));
+      bits &= 0xffffe000u;
+      std::memcpy(&value, &bits, sizeof(value));
+    }
+    return value;
   }
-  float sums_[8] = {};
+  float sums_[kHalf] = {};
 };
 #endif
 
 /// The same tile on tensor cores: each of the eight warps has 16 rows and half of the columns.
 template <class T, int columns>
 class TensorTile {
+  using Sums = WarpSums<T, columns / 2>;
+
  public:
   using Element = T;
   using Sum = float;
 
+  __device__ static T prepared(T x) { return Sums::prepared(x); }
+
   template <class A, class B>
   __device__ void add_product(const A& a, const B& b) {
     static_assert(A::kRows == kTileRows && B::kRows == columns && A::kDepth == B::kDepth);
-    for (int d = 0; d < A::kDepth; d += WarpSums<T>::kDepth) {
-      for (int j = 0; j < kAcross; ++j) sums_[j].add_product(a, row(), b, column() + 16 * j, d);
-    }
+    DRAPE_UNROLL(4)
+    for (int d = 0; d < A::kDepth; d += Sums::kDepth) sums_.add_product(a, row(), b, column(), d);
   }
 
   __device__ void store(float* to, int stride) const {
-    for (int j = 0; j < kAcross; ++j)
-      sums_[j].store(to + row() * stride + column() + 16 * j, stride);
+    sums_.store(to + row() * stride + column(), stride);
   }
 
  private:
-  static constexpr int kAcross = columns / 32;
   __device__ static int warp() { return static_cast<int>(threadIdx.x) / 32; }
   __device__ static int row() { return warp() / 2 * 16; }
   __device__ static int column() { return warp() % 2 * (columns / 2); }
-  WarpSums<T> sums_[kAcross];
+  Sums sums_;
 };
 
 }  // namespace drape::kernels
