@@ -28,17 +28,24 @@
 #define DRAPE_TEXT(...) #__VA_ARGS__
 
 namespace drape::kernels {
-/// Writes what another block reads with collect().
+/// Writes what another block reads with collect(). Both move the widest words that make up a T,
+/// whose array lies on 16-byte bounds.
 template <class T>
-__device__ void publish(T* address, T value) {
-  *address = value;
+__device__ void publish(T* address, const T& from) {
+  static_assert(sizeof(T) % 4 == 0);
+  using Word = std::conditional_t<sizeof(T) % 16 == 0, uint4,
+                                  std::conditional_t<sizeof(T) % 8 == 0, uint2, unsigned>>;
+  alignas(sizeof(Word)) T value = from;
+  for (std::size_t i = 0; i < sizeof(T) / sizeof(Word); ++i)
+    reinterpret_cast<Word*>(address)[i] = reinterpret_cast<const Word*>(&value)[i];
 }
 template <class T>
 __device__ T collect(const T* address) {
-  static_assert(sizeof(T) % 4 == 0);
-  T value;
-  for (std::size_t i = 0; i < sizeof(T) / 4; ++i) {  // past the first cache, which may be stale
-    reinterpret_cast<unsigned*>(&value)[i] = __ldcg(reinterpret_cast<const unsigned*>(address) + i);
+  using Word = std::conditional_t<sizeof(T) % 16 == 0, uint4,
+                                  std::conditional_t<sizeof(T) % 8 == 0, uint2, unsigned>>;
+  alignas(sizeof(Word)) T value;
+  for (std::size_t i = 0; i < sizeof(T) / sizeof(Word); ++i) {  // past the first cache: it may be stale
+    reinterpret_cast<Word*>(&value)[i] = __ldcg(reinterpret_cast<const Word*>(address) + i);
   }
   return value;
 }

@@ -15,33 +15,38 @@ struct PointGradients {
   DRAPE_HOST_DEVICE bool wanted() const { return d_offset != nullptr || d_mask != nullptr; }
 };
 
-/// What a sampling point's gradients are made of: the derivatives of its value by y, x and mask,
-/// times ds = dL/d(sample), summed over channels.
+/// What a sampling point's gradients are made of: ds = dL/d(sample) times the value a of the first
+/// corner, and times the differences between corners, summed over channels.
 template <class Real>
 struct PointSums {
-  Real dy{}, dx{}, value{};
+  Real first{}, left{}, right{}, top{};  // a; c - a and d - b, downwards; b - a, to the right
 
-  /// Adds `size` channels of the image, from channel c on; ds is theirs.
+  /// Adds `size` channels of the image, from one on; ds is theirs.
   template <int size, class T>
   __device__ void add(const Problem<T>& p, const SamplingPoint<T>& point, const T* image,
-                      int channel, const Real* ds) {
-    Pack<T, size> v[4];
-    for (int i = 0; i < 4; ++i) v[i] = point.template values<size>(p, image, i, channel);
+                      int channel, const Pack<Real, size>& ds) {
+    Pack<T, size> corners[4];
+    for (int i = 0; i < 4; ++i) corners[i] = point.template values<size>(p, image, i, channel);
     for (int j = 0; j < size; ++j) {
-      const Real a = static_cast<Real>(v[0].value[j]), b = static_cast<Real>(v[1].value[j]);
-      const Real c = static_cast<Real>(v[2].value[j]), d = static_cast<Real>(v[3].value[j]);
-      dy += ds[j] * bilinear_dy(a, b, c, d, point.fx);
-      dx += ds[j] * bilinear_dx(a, b, c, d, point.fy);
-      value += ds[j] * bilinear_value(a, b, c, d, point.fy, point.fx);
+      const auto value = [&](int i) { return static_cast<Real>(corners[i].value[j]); };
+      const Real a = value(0), b = value(1), c = value(2), d = value(3);
+      first += ds.value[j] * a;
+      left += ds.value[j] * (c - a);
+      right += ds.value[j] * (d - b);
+      top += ds.value[j] * (b - a);
     }
   }
 
-  __device__ void write(const PointGradients<Real>& out, std::int64_t j, Real mask) const {
+  /// The derivatives of the point's value by y, x and mask.
+  template <class T>
+  __device__ void write(const PointGradients<Real>& out, std::int64_t j,
+                        const SamplingPoint<T>& point) const {
+    const Real fy = point.fy, fx = point.fx, twist = right - left;  // a - b - c + d
     if (out.d_offset != nullptr) {
-      out.d_offset[2 * j] = mask * dy;
-      out.d_offset[2 * j + 1] = mask * dx;
+      out.d_offset[2 * j] = point.mask * (left + fx * twist);
+      out.d_offset[2 * j + 1] = point.mask * (top + fy * twist);
     }
-    if (out.d_mask != nullptr) out.d_mask[j] = value;
+    if (out.d_mask != nullptr) out.d_mask[j] = first + fy * left + fx * (top + fy * twist);
   }
 };
 

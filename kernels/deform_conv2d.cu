@@ -10,7 +10,7 @@ namespace {
 
 // The shared memory of a block: two stages, of which one is filled while the other is multiplied
 // (one for double, which is large), then the sampling points; in the end the sums.
-template <int filters, class T, class Sum>
+template <int filters, class Sampler, class T, class Sum>
 struct ForwardMemory {
   using Patches = Factor<T, kTileRows, kColumns, Contiguous::depth>;
   using Weights = Factor<T, filters, kColumns, Contiguous::depth>;
@@ -18,7 +18,7 @@ struct ForwardMemory {
   static constexpr std::size_t kStageBytes = sizeof(T) * (Patches::kSize + Weights::kSize);
   static constexpr std::size_t kPointsAt =
       std::max(kStages * kStageBytes, sizeof(Sum) * kTileRows * kSumStride);
-  static constexpr std::size_t kBytes = kPointsAt + sizeof(Corners<T>) * kTileRows * kSets;
+  static constexpr std::size_t kBytes = kPointsAt + sizeof(Corners<T>) * Sampler::kPoints;
 
   unsigned char* memory;
 
@@ -36,11 +36,12 @@ struct ForwardMemory {
 
 // y = sampled patches times filters, with bias, activation and pooling. A block makes the results
 // of 64 rows (x) and so many filters of a group (y), slice by slice of the patches.
-template <Columns way, int size, int filters, class Tile, class T>
-__global__ void __launch_bounds__(kTileThreads, sizeof(T) > 4 ? 1 : size > 1 && filters == 64 ? 3 : 2)
+template <class Sampler, int filters, int blocks, class Tile, class T>
+__global__ void __launch_bounds__(kTileThreads, blocks)
     forward_kernel(Problem<T> p, Conv2dOutput<T> out) {
   using Sum = typename Tile::Sum;
-  using Memory = ForwardMemory<filters, T, Sum>;
+  using Memory = ForwardMemory<filters, Sampler, T, Sum>;
+  constexpr Columns way = Sampler::kWay;
   DRAPE_DYNAMIC_SHARED(unsigned char, memory);
   const Memory at{memory};
 
@@ -50,7 +51,7 @@ __global__ void __launch_bounds__(kTileThreads, sizeof(T) > 4 ? 1 : size > 1 && 
   const std::int64_t first_filter = group * p.filters + first_of_group;
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * kTileRows;
 
-  Sampler<way, size, kTileRows, kTileRows, kSets, Tile, T> sampler(p, p.rows, at.points());
+  Sampler sampler(p, p.rows, at.points());
   const auto fill = [&](const Slice& slice, int stage) {
     sampler.sample(slice, first, at.patches(stage).memory, Memory::Patches::kStride);
     copy_tile<Tile, filters, kColumns>(
@@ -125,17 +126,18 @@ void start(Cuda cuda, const Problem<T>& p, const Conv2dOutput<T>& out) {
   const dim3 grid(count_of(p.rows, kTileRows),
                   static_cast<unsigned>(p.g.groups) * count_of(p.filters, filters));
   with_tile<filters, T>(cuda, [&]<class Tile>() {
-    using Memory = ForwardMemory<filters, T, typename Tile::Sum>;
-    const auto launch_it = [&](auto kernel) {
-      launch(cuda, "deform_conv2d_forward", {grid, dim3(kTileThreads), Memory::kBytes}, kernel, p,
-             out);
+    const auto with_sampler = [&]<class Sampler, int blocks>() {
+      using Memory = ForwardMemory<filters, Sampler, T, typename Tile::Sum>;
+      launch(cuda, "deform_conv2d_forward", {grid, dim3(kTileThreads), Memory::kBytes},
+             forward_kernel<Sampler, filters, (sizeof(T) > 4 ? 1 : blocks), Tile, T>, p, out);
     };
     if (p.few_channels()) {
-      launch_it(forward_kernel<Columns::across_taps, 1, filters, Tile, T>);
+      with_sampler.template operator()<PatchSampler<kTileRows, Tile, T>, 2>();
     } else if (p.vectors_fit()) {
-      launch_it(forward_kernel<Columns::by_tap, kVector<T>, filters, Tile, T>);
+      using Sampler = TapSampler<kVector<T>, kTileRows, kTileRows, kSets, Tile, T>;
+      with_sampler.template operator()<Sampler, filters == 64 ? 3 : 2>();
     } else {
-      launch_it(forward_kernel<Columns::by_tap, 1, filters, Tile, T>);
+      with_sampler.template operator()<TapSampler<1, kTileRows, kTileRows, kSets, Tile, T>, 2>();
     }
   });
 }

@@ -51,9 +51,9 @@ __global__ void __launch_bounds__(kTileThreads)
   const auto offset_group = static_cast<int>(i / p.taps / tiles % p.offset_groups);
   const std::int64_t n = i / p.taps / tiles / p.offset_groups;
   Extent extent{INT32_MAX, -1};
-  for (std::int64_t m = tile * kTileRows + lane; m < (tile + 1) * kTileRows; m += kLanes) {
+  for (int m = tile * kTileRows + lane; m < (tile + 1) * kTileRows; m += kLanes) {
     if (m >= p.outputs) break;
-    const SamplingPoint<T> point(p, n, static_cast<std::int32_t>(m), offset_group, tap);
+    const SamplingPoint<T> point(p, p.pixel(n * p.outputs + m), offset_group, tap);
     for (const std::int32_t corner : point.corner) {
       if (corner < 0) continue;
       extent = {min(extent.first, corner), max(extent.last, corner)};
@@ -92,19 +92,17 @@ struct PointsMemory {
 };
 
 // The taps that a block works on: those of an image are shared out among `parts` blocks, of which
-// the last adds up what they made of dx, partial[part, n, pixel, channel].
+// the last adds up what they made of dx, partial[slice, band of the batch, part, pixel, kLanes].
 template <class Real>
 struct Parts {
-  int count;
+  int count, pixels;  // of a band
   Real* partial;
   std::uint32_t* arrived;
 };
 
 // d_offset, d_mask and dx. A block has one slice of channels, one band of one image and some taps.
 // It takes the tiles of 64 output pixels and the taps that touch the band: ds = dL/d(sample) = dz w
-// into shared memory; from it the gradients of the 64 points, and what they add to the band. There
-// every warp, a lane per channel, owns the pixels i with i % 8 = warp, and goes through the points
-// in order.
+// into shared memory; from it the gradients of the 64 points, and what they add to the band.
 template <int size, class Tile, class T>
 class PointBackward {
  public:
@@ -176,7 +174,9 @@ class PointBackward {
       for (int i = thread(); i < kTapsAhead * kTileRows; i += kTileThreads) {
         const int m = i % kTileRows, t = tap + i / kTileRows;
         if (m < rows_ && t < p_.taps)
-          at_.points()[i] = SamplingPoint<T>(p_, n_, first_ + m, slice.offset_group, t);
+          at_.points()[i] =
+              SamplingPoint<T>(p_, {n_, (first_ + m) / p_.Q, (first_ + m) % p_.Q},
+                               slice.offset_group, t);
       }
     }
     tap_ = tap;
@@ -211,71 +211,113 @@ class PointBackward {
     constexpr int kAcross = kColumns / size;
     const Slice& slice = chosen_.slice;
     const T* image = p_.in.x + n_ * image_ * p_.g.C;
-    for (int i = thread(); i < kTileRows * kAcross; i += kTileThreads) {
-      const int m = i / kAcross, c = i % kAcross * size;
+    const int c = thread() % kAcross * size;
+    for (int m = thread() / kAcross; m < kTileRows; m += kTileThreads / kAcross) {
       PointSums<Real> sums;
       if (m < rows_ && c < slice.count) {
-        sums.template add<size>(p_, point(m), image, slice.channel + c,
-                                at_.ds() + m * Memory::kStride + c);
+        Pack<Real, size> of_point;
+        for (int j = 0; j < size; ++j) of_point.value[j] = at_.ds()[m * Memory::kStride + c + j];
+        sums.template add<size>(p_, point(m), image, slice.channel + c, of_point);
       }
       for (int distance = kAcross / 2; distance > 0; distance /= 2) {
-        sums.dy += __shfl_xor_sync(0xffffffffu, sums.dy, distance);
-        sums.dx += __shfl_xor_sync(0xffffffffu, sums.dx, distance);
-        sums.value += __shfl_xor_sync(0xffffffffu, sums.value, distance);
+        sums.first += __shfl_xor_sync(0xffffffffu, sums.first, distance);
+        sums.left += __shfl_xor_sync(0xffffffffu, sums.left, distance);
+        sums.right += __shfl_xor_sync(0xffffffffu, sums.right, distance);
+        sums.top += __shfl_xor_sync(0xffffffffu, sums.top, distance);
       }
       if (m >= rows_ || c != 0) continue;
-      const std::int64_t j =
-          chosen_.index * out.distance +
-          p_.point(n_ * p_.outputs + first_ + m, slice.offset_group, tap_);
-      sums.write(out, j, point(m).mask);
+      const std::int64_t output = n_ * p_.outputs + first_ + m;
+      const std::int64_t j = (output * p_.offset_groups + slice.offset_group) * p_.taps + tap_;
+      sums.write(out, chosen_.index * out.distance + j, point(m));
     }
   }
 
-  // Adds what the points send to the pixels of the band.
+  // Adds what the points send to the pixels of the band. Each pixel has an owner, some lanes that
+  // take a few channels each. The 4 * 64 corners are sorted by owner, in their order, a thread
+  // each; then every owner goes through its list.
   __device__ void scatter() {
-    for (int ahead = 0; ahead < 4 * rows_; ahead += kLanes) {
-      const int i = ahead + lane();
-      bool mine = false;
-      if (i < 4 * rows_) {
-        const std::int32_t pixel = point(i / 4).corner[i % 4];
-        mine = pixel >= begin_ && pixel < end_ && pixel % kWarps == warp();
-      }
-      for (unsigned left = __ballot_sync(0xffffffffu, mine); left != 0; left &= left - 1) {
-        const int next = ahead + __ffs(static_cast<int>(left)) - 1, m = next / 4;
-        const SamplingPoint<T>& from = point(m);
-        at_.band()[(from.corner[next % 4] - begin_) * kLanes + lane()] +=
-            from.weight[next % 4] * at_.ds()[m * Memory::kStride + lane()];
-      }
+    DRAPE_SHARED(int, counts, [kWarps * kLanes]);  // of each warp's corners, by owner
+    DRAPE_SHARED(std::uint8_t, list, [kTileThreads]);
+    static_assert(4 * kTileRows == kTileThreads && kOwners <= kLanes);
+    std::int32_t pixel = -1;
+    if (thread() / 4 < rows_) pixel = point(thread() / 4).corner[thread() % 4];
+    const bool inside = pixel >= begin_ && pixel < end_;
+    const int owner = pixel & (kOwners - 1);
+    unsigned same = __ballot_sync(0xffffffffu, inside), of_lane = same;  // whose owner is `lane`
+    for (int bit = 1; bit < kOwners; bit *= 2) {
+      const unsigned set = __ballot_sync(0xffffffffu, (owner & bit) != 0);
+      same &= (owner & bit) != 0 ? set : ~set;
+      of_lane &= (lane() & bit) != 0 ? set : ~set;
+    }
+    counts[thread()] = lane() < kOwners ? __popc(of_lane) : 0;
+    __syncthreads();
+    int before = 0, count = 0;  // of owner `lane`: in the warps before this one, and in all
+    for (int w = 0; w < kWarps; ++w) {
+      before += w < warp() ? counts[w * kLanes + lane()] : 0;
+      count += counts[w * kLanes + lane()];
+    }
+    int end = count;  // of the owner's part of the list
+    for (int distance = 1; distance < kLanes; distance *= 2) {
+      const int other = __shfl_up_sync(0xffffffffu, end, distance);
+      if (lane() >= distance) end += other;
+    }
+    const int begin = end - count;
+    const int place = __shfl_sync(0xffffffffu, begin + before, owner);
+    if (inside) list[place + __popc(same & ((1u << lane()) - 1))] = static_cast<std::uint8_t>(thread());
+    const int mine = thread() / kAcross, c = thread() % kAcross * kVector<Real>;
+    const int first = __shfl_sync(0xffffffffu, begin, mine);
+    const int last = __shfl_sync(0xffffffffu, end, mine);
+    __syncthreads();
+    for (int i = first; i < last; ++i) {
+      const int m = list[i] / 4, corner = list[i] % 4;
+      const SamplingPoint<T>& from = point(m);
+      const Real weight = from.weight[corner];
+      Real* const to = at_.band() + (from.corner[corner] - begin_) * kLanes + c;
+      const auto ds = load<kVector<Real>>(at_.ds() + m * Memory::kStride + c);
+      auto sum = load<kVector<Real>>(to);
+      for (int j = 0; j < kVector<Real>; ++j) sum.value[j] += weight * ds.value[j];
+      store(to, sum);
     }
   }
+  static constexpr int kAcross = kColumns / kVector<Real>, kOwners = kTileThreads / kAcross;
 
   // dx from the bands of all parts.
   __device__ void write_band(const Parts<Real>& parts, int part, T* dx) {
+    constexpr int kSize = kVector<Real>;
+    using Values = Pack<Real, kSize>;
     const Slice& slice = chosen_.slice;
-    const std::int64_t all = p_.g.N * image_ * p_.g.C;
-    const std::int64_t from = (n_ * image_ + begin_) * p_.g.C + slice.channel;
-    const auto each = [&](auto&& body) {  // body(place in the band, place in dx)
-      DRAPE_UNROLL(4)
-      for (int i = thread(); i < (end_ - begin_) * kLanes; i += kTileThreads) {
-        if (i % kLanes < slice.count) body(i, from + i / kLanes * p_.g.C + i % kLanes);
+    const int packs = (end_ - begin_) * kAcross;
+    const auto write = [&](int i, const Values& values) {
+      const int c = i % kAcross * kSize;
+      const std::int64_t pixel = n_ * image_ + begin_ + i / kAcross;
+      for (int j = 0; j < kSize; ++j) {
+        if (c + j < slice.count)
+          dx[pixel * p_.g.C + slice.channel + c + j] = static_cast<T>(values.value[j]);
       }
     };
     __syncthreads();
     if (parts.count == 1) {
-      each([&](int i, std::int64_t to) { dx[to] = static_cast<T>(at_.band()[i]); });
+      for (int i = thread(); i < packs; i += kTileThreads)
+        write(i, load<kSize>(at_.band() + i * kSize));
       return;
     }
-    each([&](int i, std::int64_t to) { publish(parts.partial + part * all + to, at_.band()[i]); });
-    const unsigned of_slice = gridDim.x / static_cast<unsigned>(parts.count);
-    if (!is_last_block(parts.arrived + blockIdx.y * of_slice + blockIdx.x / parts.count,
-                       static_cast<unsigned>(parts.count)))
-      return;
-    each([&](int, std::int64_t to) {
-      Real sum(0);
-      for (int other = 0; other < parts.count; ++other)
-        sum += collect(parts.partial + other * all + to);
-      dx[to] = static_cast<T>(sum);
-    });
+    const unsigned bands = gridDim.x / static_cast<unsigned>(parts.count);  // of a slice
+    const unsigned band = blockIdx.y * bands + blockIdx.x / static_cast<unsigned>(parts.count);
+    const auto published = [&](int of_part, int i) {
+      const std::int64_t number = std::int64_t{band} * parts.count + of_part;
+      return reinterpret_cast<Values*>(parts.partial) + number * parts.pixels * kAcross + i;
+    };
+    for (int i = thread(); i < packs; i += kTileThreads)
+      publish(published(part, i), load<kSize>(at_.band() + i * kSize));
+    if (!is_last_block(parts.arrived + band, static_cast<unsigned>(parts.count))) return;
+    for (int i = thread(); i < packs; i += kTileThreads) {
+      Values sum{};
+      for (int other = 0; other < parts.count; ++other) {
+        const Values values = collect(published(other, i));
+        for (int j = 0; j < kSize; ++j) sum.value[j] += values.value[j];
+      }
+      write(i, sum);
+    }
   }
 
   __device__ static int thread() { return static_cast<int>(threadIdx.x); }
@@ -321,27 +363,26 @@ void few_channels(Cuda cuda, const Problem<T>& p, const T* dz,
     const int tap = static_cast<int>(j % p.taps);
     const int offset_group = static_cast<int>(j / p.taps % p.offset_groups);
     const std::int64_t pixel = j / p.taps / p.offset_groups;
-    const std::int64_t n = pixel / p.outputs;
-    const SamplingPoint<T> point(p, n, static_cast<std::int32_t>(pixel - n * p.outputs),
-                                 offset_group, tap);
-    const T* image = p.in.x + n * p.g.H * p.g.W * p.g.C;
+    const OutputPixel output = p.pixel(pixel);
+    const SamplingPoint<T> point(p, output, offset_group, tap);
+    const T* image = p.in.x + output.n * p.g.H * p.g.W * p.g.C;
     PointSums<Real> sums;
     for (int i = 0; i < p.channels_of_offset; ++i) {
       const int c = offset_group * p.channels_of_offset + i, group = c / p.channels;
       const T* gradients = dz + pixel * p.g.K + group * p.filters;
       const T* weights = p.in.w + static_cast<std::int64_t>(group) * p.filters * p.columns() +
                          tap * p.channels + c % p.channels;
-      Real ds(0);
+      Pack<Real, 1> ds{};
       for (int k = 0; k < p.filters; k += size) {
         const Pack<T, size> pack = load<size>(gradients + k);
         for (int l = 0; l < size; ++l) {
-          ds += static_cast<Real>(pack.value[l]) *
-                static_cast<Real>(weights[(k + l) * p.columns()]);
+          ds.value[0] += static_cast<Real>(pack.value[l]) *
+                         static_cast<Real>(weights[(k + l) * p.columns()]);
         }
       }
-      sums.template add<1>(p, point, image, c, &ds);
+      sums.template add<1>(p, point, image, c, ds);
     }
-    sums.write(out, j, point.mask);
+    sums.write(out, j, point);
   });
 }
 
@@ -389,12 +430,14 @@ void all_channels(Cuda cuda, const Problem<T>& p, const T* dz,
   const int part_count = bands.count == 1 ? std::min(p.taps, 3) : 1;
   const bool summed = dx != nullptr && part_count > 1;
   const std::int64_t blocks = p.g.N * bands.count;
-  const DeviceBuffer<Real> partial(cuda, summed ? part_count * p.g.x_size() : 0);
-  const Parts<Real> share{part_count, partial.data(), arrival_counters(cuda, blocks * slices)};
+  const std::int64_t band = std::int64_t{bands.pixels} * kLanes;
+  const DeviceBuffer<Real> partial(cuda, summed ? blocks * slices * part_count * band : 0);
+  const Parts<Real> share{part_count, bands.pixels, partial.data(),
+                          arrival_counters(cuda, blocks * slices)};
   const LaunchSize size{
       dim3(static_cast<unsigned>(blocks * part_count), static_cast<unsigned>(slices)),
       dim3(kTileThreads),
-      PointsMemory<T>::kBandAt + static_cast<std::size_t>(bands.pixels) * kLanes * sizeof(Real)};
+      PointsMemory<T>::kBandAt + static_cast<std::size_t>(band) * sizeof(Real)};
   with_tile<kColumns, T>(cuda, [&]<class Tile>() {
     const auto start = [&](auto kernel) {
       launch(cuda, "deform_conv2d_points", size, kernel, p, dz, tiles, bands, share,

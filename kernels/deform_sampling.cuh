@@ -23,6 +23,11 @@ enum class Rows { pixels, windows };
 /// Where there is no pixel.
 inline constexpr std::uint32_t kOutside = UINT32_MAX;
 
+struct OutputPixel {
+  std::int64_t n;
+  int y, x;
+};
+
 /// What the kernels know of a convolution; 32 bits where they suffice. Error if a batch has more
 /// pixels than they count.
 template <class T>
@@ -68,13 +73,18 @@ struct Problem {
     }
   }
 
-  /// The output pixel of a row, counted through the batch.
-  __device__ std::int64_t pixel(std::int64_t row) const {
-    if (order == Rows::pixels) return row;
-    const std::int64_t P = g.P / 2, Q = g.Q / 2, window = row / 4;
-    const std::int64_t window_row = window / Q, q = (window - window_row * Q) * 2 + row % 2;
-    const std::int64_t n = window_row / P, p = (window_row - n * P) * 2 + row / 2 % 2;
-    return (n * g.P + p) * g.Q + q;
+  /// The output pixel of a row.
+  __device__ OutputPixel pixel(std::int64_t row) const {
+    if (order == Rows::pixels) {
+      const std::int64_t n = row / outputs;
+      const auto output = static_cast<int>(row - n * outputs), y = output / Q;
+      return {n, y, output - y * Q};
+    }
+    const int P = static_cast<int>(g.P) / 2, windows = P * (Q / 2);
+    const std::int64_t n = row / 4 / windows;
+    const auto window = static_cast<int>(row / 4 - n * windows), y = window / (Q / 2);
+    return {n, 2 * y + static_cast<int>(row / 2 % 2),
+            2 * (window - y * (Q / 2)) + static_cast<int>(row % 2)};
   }
 
   /// Length of a row of w: a filter's taps and channels.
@@ -90,8 +100,8 @@ struct Problem {
   }
 
   /// The sampling point of an output pixel, an offset group and a tap.
-  __device__ std::int64_t point(std::int64_t pixel, int offset_group, int tap) const {
-    return (pixel * offset_groups + offset_group) * taps + tap;
+  __device__ std::int64_t point(const OutputPixel& at, int offset_group, int tap) const {
+    return ((at.n * outputs + at.y * Q + at.x) * offset_groups + offset_group) * taps + tap;
   }
 
   // The sampling points that one pixel's patch in a weight group needs are numbered: a set of them
@@ -115,13 +125,12 @@ struct SamplingPoint {
   Real fy, fx, mask;
 
   SamplingPoint() = default;
-  /// Of output pixel `output` of image n.
-  __device__ SamplingPoint(const Problem<T>& p, std::int64_t n, std::int32_t output,
-                           int offset_group, int tap) {
-    const std::int64_t j = p.point(n * p.outputs + output, offset_group, tap);
-    const int out_y = output / p.Q, out_x = output - out_y * p.Q, r = tap / p.S, s = tap - r * p.S;
-    const auto y = static_cast<Real>(out_y * p.stride_y - p.padding_y + r * p.dilation_y);
-    const auto x = static_cast<Real>(out_x * p.stride_x - p.padding_x + s * p.dilation_x);
+  __device__ SamplingPoint(const Problem<T>& p, const OutputPixel& output, int offset_group,
+                           int tap) {
+    const std::int64_t j = p.point(output, offset_group, tap);
+    const int r = tap / p.S, s = tap - r * p.S;
+    const auto y = static_cast<Real>(output.y * p.stride_y - p.padding_y + r * p.dilation_y);
+    const auto x = static_cast<Real>(output.x * p.stride_x - p.padding_x + s * p.dilation_x);
     const BilinearPoint<Real> at =
         bilinear_point(y + p.in.offset[2 * j], x + p.in.offset[2 * j + 1], p.H, p.W);
     mask = p.in.mask == nullptr ? Real(1) : p.in.mask[j];
@@ -150,12 +159,10 @@ struct alignas(16) Corners {
   Real weight[4];
 
   Corners() = default;
-  /// Of an output pixel, counted through the batch.
-  __device__ Corners(const Problem<T>& p, std::int64_t output, int offset_group, int tap) {
-    const std::int64_t n = output / p.outputs;
-    const SamplingPoint<T> point(p, n, static_cast<std::int32_t>(output - n * p.outputs),
-                                 offset_group, tap);
-    const std::uint32_t image = static_cast<std::uint32_t>(n) * static_cast<std::uint32_t>(p.H * p.W);
+  __device__ Corners(const Problem<T>& p, const OutputPixel& output, int offset_group, int tap) {
+    const SamplingPoint<T> point(p, output, offset_group, tap);
+    const std::uint32_t image =
+        static_cast<std::uint32_t>(output.n) * static_cast<std::uint32_t>(p.H * p.W);
     for (int i = 0; i < 4; ++i) {
       const std::int32_t corner = point.corner[i];
       pixel[i] = corner < 0 ? kOutside : image + static_cast<std::uint32_t>(corner);
@@ -185,7 +192,7 @@ struct alignas(16) Corners {
 
 /// How a tile takes its columns from a weight group's patches, which have taps * channels. by_tap:
 /// channels of one tap and one offset group, which share their sampling points. across_taps, for
-/// patches with few channels: the next columns, whatever they are, of at most kSets sets.
+/// patches with few channels: those of so many sets of sampling points as fit.
 enum class Columns { by_tap, across_taps };
 inline constexpr int kSets = 9;
 
@@ -212,9 +219,9 @@ DRAPE_HOST_DEVICE Slice slice_at(const Problem<T>& p, int position) {
     const int of_tap = first_channel + p.channels;
     const int of_offset = (slice.offset_group + 1) * p.channels_of_offset;
     end = slice.column + std::min(of_tap, of_offset) - slice.channel;
-  } else {  // before the first column of the next kSets sets
-    const int set = (slice.set / kSets + 1) * kSets, of_tap = set % sets;
-    const int offset_group = slice.first_offset_group + of_tap;
+  } else {  // whole sets
+    const int set = slice.set + kColumns / std::min(p.channels, p.channels_of_offset);
+    const int of_tap = set % sets, offset_group = slice.first_offset_group + of_tap;
     const int of_channel = of_tap == 0 ? 0 : offset_group * p.channels_of_offset - first_channel;
     end = std::min(end, set / sets * p.channels + of_channel);
   }
@@ -249,15 +256,16 @@ __device__ Slice slice_after(const Problem<T>& p, Slice slice) {
   return slice;
 }
 
-/// Samples tiles of `rows` patches, `size` channels at a time. It works out the sampling points of
-/// `rows_ahead` rows and `sets_ahead` sets at once.
-template <Columns way, int size, int rows, int rows_ahead, int sets_ahead, class Tile, class T>
-class Sampler {
+/// Samples tiles of `rows` patches, `size` channels of a tap at a time. It works out the sampling
+/// points of `rows_ahead` rows and `sets_ahead` sets at once.
+template <int size, int rows, int rows_ahead, int sets_ahead, class Tile, class T>
+class TapSampler {
  public:
+  static constexpr Columns kWay = Columns::by_tap;
   static constexpr int kPoints = rows_ahead * sets_ahead;
 
   /// `points`: shared memory for kPoints. Rows from `end` on are not there.
-  __device__ Sampler(const Problem<T>& p, std::int64_t end, Corners<T>* points)
+  __device__ TapSampler(const Problem<T>& p, std::int64_t end, Corners<T>* points)
       : p_(p), end_(end), points_(points) {}
 
   /// tile[m][j] = column j of the slice, sampled for row first + m; zero where there is no such row
@@ -268,38 +276,32 @@ class Sampler {
         slice.set < set_ || slice.set >= set_ + sets_ahead) {
       make_points(slice, first);
     }
-    constexpr int kAcross = kColumns / size;
-    for (int i = static_cast<int>(threadIdx.x); i < rows * kAcross; i += kTileThreads) {
-      const int m = i / kAcross, j = i % kAcross * size;
+    constexpr int kAcross = kColumns / size, kDown = kTileThreads / kAcross;
+    const int j = static_cast<int>(threadIdx.x) % kAcross * size;
+    const int there = j < slice.count ? static_cast<int>(min(end_ - first, std::int64_t{rows})) : 0;
+    const Corners<T>* points =
+        points_ + (slice.set - set_) * rows_ahead + static_cast<int>(first - first_);
+    for (int m = static_cast<int>(threadIdx.x) / kAcross; m < rows; m += kDown) {
       Pack<T, size> values{};
-      if (first + m < end_ && j < slice.count)
-        values = patch(slice, static_cast<int>(first - first_) + m, j);
+      if (m < there) values = points[m].template sample<size>(p_, slice.channel + j);
       store(tile + m * stride + j, prepared<Tile>(values));
     }
   }
 
  private:
   __device__ void make_points(const Slice& slice, std::int64_t first) {
+    static_assert(kTileThreads % rows_ahead == 0);
     first_ = first, group_ = slice.group, set_ = slice.set / sets_ahead * sets_ahead;
-    const int sets = p_.sets_of_tap(group_), first_group = p_.first_offset_group(group_);
-    for (int i = static_cast<int>(threadIdx.x); i < kPoints; i += kTileThreads) {
-      const std::int64_t row = first + i % rows_ahead;
-      const int set = set_ + i / rows_ahead, tap = set / sets;
-      if (row < end_ && tap < p_.taps)
-        points_[i] = Corners<T>(p_, p_.pixel(row), first_group + set - tap * sets, tap);
+    const int sets = p_.sets_of_tap(group_), m = static_cast<int>(threadIdx.x) % rows_ahead;
+    if (first + m < end_) {
+      const OutputPixel output = p_.pixel(first + m);
+      for (int i = static_cast<int>(threadIdx.x); i < kPoints; i += kTileThreads) {
+        const int set = set_ + i / rows_ahead, tap = set / sets;
+        if (tap >= p_.taps) break;
+        points_[i] = Corners<T>(p_, output, slice.first_offset_group + set - tap * sets, tap);
+      }
     }
     __syncthreads();
-  }
-
-  __device__ Pack<T, size> patch(const Slice& slice, int m, int j) const {
-    int set = slice.set, c = slice.channel + j;
-    if constexpr (way == Columns::across_taps) {
-      const int column = slice.column + j, tap = column / p_.channels;
-      c = slice.group * p_.channels + column - tap * p_.channels;
-      set = tap * p_.sets_of_tap(slice.group) + c / p_.channels_of_offset -
-            slice.first_offset_group;
-    }
-    return points_[(set - set_) * rows_ahead + m].template sample<size>(p_, c);
   }
 
   const Problem<T>& p_;
@@ -307,6 +309,50 @@ class Sampler {
   Corners<T>* points_;
   std::int64_t first_ = -rows_ahead - 1;  // whose points are there
   int group_ = -1, set_ = 0;
+};
+
+/// Samples tiles of `rows` patches with few channels: a thread works out a sampling point and takes
+/// all that lies there.
+template <int rows, class Tile, class T>
+class PatchSampler {
+ public:
+  static constexpr Columns kWay = Columns::across_taps;
+  static constexpr int kPoints = 0;
+
+  __device__ PatchSampler(const Problem<T>& p, std::int64_t end, Corners<T>*) : p_(p), end_(end) {}
+
+  /// As TapSampler's.
+  __device__ void sample(const Slice& slice, std::int64_t first, T* tile, int stride) {
+    static_assert(kTileThreads % rows == 0);
+    const int m = static_cast<int>(threadIdx.x) % rows, first_channel = slice.group * p_.channels;
+    const int sets = p_.sets_of_tap(slice.group);
+    const bool there = first + m < end_;
+    const OutputPixel output = p_.pixel(there ? first + m : 0);
+    T* const to = tile + m * stride - slice.column;
+    const int end = slice.column + slice.count;
+    for (int set = slice.set + static_cast<int>(threadIdx.x) / rows;; set += kTileThreads / rows) {
+      const int tap = set / sets, offset_group = slice.first_offset_group + set - tap * sets;
+      const int from = max(first_channel, offset_group * p_.channels_of_offset);
+      const int column = tap * p_.channels + from - first_channel;
+      if (column >= end) break;
+      const int count = min(first_channel + p_.channels,
+                            (offset_group + 1) * p_.channels_of_offset) - from;
+      Corners<T> point;
+      if (there) point = Corners<T>(p_, output, offset_group, tap);
+      for (int j = 0; j < count; ++j) {
+        const T value = there ? point.template sample<1>(p_, from + j).value[0] : T(0.0f);
+        to[column + j] = Tile::prepared(value);
+      }
+    }
+    // The columns behind the last.
+    for (int i = static_cast<int>(threadIdx.x) / rows + end; i < slice.column + kColumns;
+         i += kTileThreads / rows)
+      to[i] = T(0.0f);
+  }
+
+ private:
+  const Problem<T>& p_;
+  std::int64_t end_;
 };
 
 /// A matrix of global memory, rows `stride` apart, of which a tile takes what is there.
@@ -325,19 +371,20 @@ struct Part {
 /// apart, on bounds of 16 bytes. All threads must call it.
 template <class Tile, int rows, int columns, class T>
 __device__ void copy_tile(const Part<T>& from, T* to, int stride) {
-  constexpr int kSize = kVector<T>, kAcross = columns / kSize;
-  const bool aligned = from.aligned();
-  for (int i = static_cast<int>(threadIdx.x); i < rows * kAcross; i += kTileThreads) {
-    const int r = i / kAcross, c = i % kAcross * kSize;
+  constexpr int kSize = kVector<T>, kAcross = columns / kSize, kDown = kTileThreads / kAcross;
+  static_assert(kTileThreads % kAcross == 0);
+  int r = static_cast<int>(threadIdx.x) / kAcross;
+  const int c = static_cast<int>(threadIdx.x) % kAcross * kSize;
+  const bool whole = from.aligned() && c + kSize <= from.columns;
+  const int there = static_cast<int>(min(std::int64_t{rows}, from.rows));
+  const T* source = from.first + r * from.stride + c;
+  for (; r < rows; r += kDown, source += kDown * from.stride) {
     Pack<T, kSize> values{};
-    if (r < from.rows) {
-      const T* source = from.first + r * from.stride + c;
-      if (aligned && c + kSize <= from.columns) {
-        values = load<kSize>(source);
-      } else {
-        for (int j = 0; j < kSize; ++j) {
-          if (c + j < from.columns) values.value[j] = source[j];
-        }
+    if (r < there && whole) {
+      values = load<kSize>(source);
+    } else if (r < there) {
+      for (int j = 0; j < kSize; ++j) {
+        if (c + j < from.columns) values.value[j] = source[j];
       }
     }
     store(to + r * stride + c, prepared<Tile>(values));
