@@ -6,7 +6,7 @@
 namespace drape::kernels {
 
 // A block has lanes (x), at most kSumLanes, over neighbouring columns of one row, and strips (y).
-inline constexpr unsigned kSumThreads = 256, kSumLanes = 32;
+inline constexpr unsigned kSumLanes = 32;
 
 // How far apart the sums of threads lie in shared memory: large ones an odd number of words, so
 // that lanes find them on different banks.
@@ -16,14 +16,18 @@ constexpr std::size_t spacing() {
   return sizeof(Sum) + (kWords > 4 && kWords % 2 == 0 ? alignof(Sum) : 0);
 }
 
+// As many threads as have room for their sums, in shared memory and in registers.
+template <class Sum>
+inline constexpr unsigned kSumThreads = sizeof(Sum) <= 32 ? 512 : 256;
+
 /// A block per range of rows and as many columns as it has lanes: the sum over its rows m of
 /// term(c)(m). The last of a column's blocks adds them up, in an order that does not depend on who
 /// it is.
 template <class Sum, class Term, class Finish>
-__global__ void __launch_bounds__(kSumThreads)
+__global__ void __launch_bounds__(kSumThreads<Sum>)
     column_sums_kernel(std::int64_t rows, std::int64_t columns, Term term, Finish finish, Sum* sums,
                        std::uint32_t* arrived) {
-  DRAPE_SHARED(unsigned char, memory, [kSumThreads * spacing<Sum>()]);
+  DRAPE_SHARED(unsigned char, memory, [kSumThreads<Sum> * spacing<Sum>()]);
   [[maybe_unused]] constexpr int kAhead = std::clamp(64 / static_cast<int>(sizeof(Sum)), 1, 8);
   const unsigned lanes = blockDim.x, strips = blockDim.y;
   const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * lanes + threadIdx.x;
@@ -75,7 +79,8 @@ void column_sums(Cuda cuda, const char* name, std::int64_t rows, std::int64_t co
   constexpr std::int64_t kBlocks = sizeof(Sum) > 64 ? 132 : 264;
   unsigned lanes = kSumLanes;
   while (lanes / 2 >= columns && lanes > 1) lanes /= 2;
-  const unsigned strips = kSumThreads / lanes;
+  unsigned strips = kSumThreads<Sum> / lanes;
+  while (strips > 8 && strips > rows) strips /= 2;
   const std::int64_t across = (columns + lanes - 1) / lanes;
   const std::int64_t ranges =
       std::clamp<std::int64_t>(kBlocks / across, 1, (rows + 2 * strips - 1) / (2 * strips));

@@ -23,6 +23,11 @@ struct Taps {
 
   static int narrow(std::int64_t value) { return static_cast<int>(value); }
 
+  // Whether the taps of neighbouring outputs are neighbouring pixels, 3x3.
+  bool square() const {
+    return R == 3 && S == 3 && stride_y == 1 && stride_x == 1 && dilation_y == 1 && dilation_x == 1;
+  }
+
   /// The pixel under tap (r, s) of output (p, q) of an image; zero outside.
   template <class T>
   __device__ Accumulator<T> pixel(const T* image, int p, int q, int r, int s) const {
@@ -33,15 +38,26 @@ struct Taps {
   }
 };
 
+// The pixels under a 2x2 window of outputs, or under its first output, where taps are square.
+template <int side, class T>
+struct Neighbourhood {
+  Accumulator<T> pixel[side][side];
+
+  __device__ Neighbourhood(const Taps& taps, const T* image, int p, int q) {
+    for (int y = 0; y < side; ++y) {
+      for (int x = 0; x < side; ++x) pixel[y][x] = taps.pixel(image, p + y, q + x, 0, 0);
+    }
+  }
+};
+
 // A thread has `size` filters and a 2x2 window of outputs, whose largest it keeps where that is
 // asked for.
-template <int size, class T>
-void forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w, const T* b,
-             const Conv2dOutput<T>& out) {
+template <int size, bool square, class T>
+void forward(Cuda cuda, const Conv2dGeometry& g, const Taps& taps, const T* x, const T* w,
+             const T* b, const Conv2dOutput<T>& out) {
   using A = Accumulator<T>;
   const bool pooled = out.cell != nullptr;
   const std::int64_t P = (g.P + !pooled) / 2, Q = (g.Q + !pooled) / 2, packs = g.K / size;
-  const Taps taps(g);
   const char* name = pooled ? "conv2d_one_channel_pooled" : "conv2d_one_channel_forward";
   for_each(cuda, name, g.N * P * Q * packs, [=] __device__(std::int64_t i) {
     const std::int64_t window = i / packs, k = (i - window * packs) * size;
@@ -53,14 +69,25 @@ void forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w, const T
       const A bias = b == nullptr ? A(0) : static_cast<A>(b[k + j]);
       for (int cell = 0; cell < 4; ++cell) z[cell][j] = bias;
     }
-    for (int r = 0; r < taps.R; ++r) {
-      for (int s = 0; s < taps.S; ++s) {
-        A pixels[4];
-        for (int cell = 0; cell < 4; ++cell)
-          pixels[cell] = taps.pixel(image, p + cell / 2, q + cell % 2, r, s);
+    if constexpr (square) {
+      const Neighbourhood<4, T> near(taps, image, p, q);
+      for (int t = 0; t < 9; ++t) {
         for (int j = 0; j < size; ++j) {
-          const A weight = static_cast<A>(weights[(j * taps.R + r) * taps.S + s]);
-          for (int cell = 0; cell < 4; ++cell) z[cell][j] += pixels[cell] * weight;
+          const A weight = static_cast<A>(weights[j * 9 + t]);
+          for (int cell = 0; cell < 4; ++cell)
+            z[cell][j] += near.pixel[cell / 2 + t / 3][cell % 2 + t % 3] * weight;
+        }
+      }
+    } else {
+      for (int r = 0; r < taps.R; ++r) {
+        for (int s = 0; s < taps.S; ++s) {
+          A pixels[4];
+          for (int cell = 0; cell < 4; ++cell)
+            pixels[cell] = taps.pixel(image, p + cell / 2, q + cell % 2, r, s);
+          for (int j = 0; j < size; ++j) {
+            const A weight = static_cast<A>(weights[(j * taps.R + r) * taps.S + s]);
+            for (int cell = 0; cell < 4; ++cell) z[cell][j] += pixels[cell] * weight;
+          }
         }
       }
     }
@@ -104,16 +131,15 @@ struct TapSums {
 
 // A column is a pack of filters and up to nine of their taps; a row is a result, or a window's
 // largest.
-template <int size, class T>
-void backward(Cuda cuda, const Conv2dGeometry& g, const T* x, const Conv2dOutput<const T>& out,
-              const T* dy, const Conv2dGradients<T>& d) {
+template <int size, bool square, class T>
+void backward(Cuda cuda, const Conv2dGeometry& g, const Taps& taps, const T* x,
+              const Conv2dOutput<const T>& out, const T* dy, const Conv2dGradients<T>& d) {
   using A = Accumulator<T>;
   using Sums = TapSums<A, size>;
   const bool pooled = out.cell != nullptr;
   const bool masked = !pooled && out.activation == Activation::relu;
   const std::int64_t scale = pooled ? 2 : 1, P = g.P / scale, Q = g.Q / scale;
   const std::int64_t packs = g.K / size;
-  const Taps taps(g);
   const int tap_count = taps.R * taps.S;
   column_sums<Sums>(
       cuda, "conv2d_one_channel_backward", g.N * P * Q, packs * ((tap_count + kTaps - 1) / kTaps),
@@ -136,19 +162,35 @@ void backward(Cuda cuda, const Conv2dGeometry& g, const T* x, const Conv2dOutput
                              : masked && !(results.value[j] > static_cast<T>(0.0f));
             sums.dz[j] = flat[j] ? A(0) : static_cast<A>(gradients.value[j]);
           }
-          const int first = static_cast<int>(part) * kTaps;
-          int r = first / taps.S, s = first - r * taps.S;
-          for (int t = 0; t < kTaps; ++t) {
-            if (r == taps.R) break;
-            A pixel(0);
+          if constexpr (square) {
+            const Neighbourhood<4, T> near(taps, image, p, q);
             for (int j = 0; j < size; ++j) {
-              if (pooled || j == 0) {
-                const int cell = cells.value[j] % kNoCell;
-                pixel = taps.pixel(image, p + cell / 2, q + cell % 2, r, s);
+              const bool lower = cells.value[j] / 2 == 1, right = cells.value[j] % 2 == 1;
+              for (int r = 0; r < 3; ++r) {
+                A line[4];
+                for (int v = 0; v < 4; ++v)
+                  line[v] = lower ? near.pixel[r + 1][v] : near.pixel[r][v];
+                for (int s = 0; s < 3; ++s) {
+                  const A pixel = right ? line[s + 1] : line[s];
+                  sums.tap[j][3 * r + s] = flat[j] ? A(0) : sums.dz[j] * pixel;
+                }
               }
-              sums.tap[j][t] = flat[j] ? A(0) : sums.dz[j] * pixel;
             }
-            if (++s == taps.S) s = 0, ++r;
+          } else {
+            const int first = static_cast<int>(part) * kTaps;
+            int r = first / taps.S, s = first - r * taps.S;
+            for (int t = 0; t < kTaps; ++t) {
+              if (r == taps.R) break;
+              A pixel(0);
+              for (int j = 0; j < size; ++j) {
+                if (pooled || j == 0) {
+                  const int cell = cells.value[j] % kNoCell;
+                  pixel = taps.pixel(image, p + cell / 2, q + cell % 2, r, s);
+                }
+                sums.tap[j][t] = flat[j] ? A(0) : sums.dz[j] * pixel;
+              }
+              if (++s == taps.S) s = 0, ++r;
+            }
           }
           return sums;
         };
@@ -166,23 +208,39 @@ void backward(Cuda cuda, const Conv2dGeometry& g, const T* x, const Conv2dOutput
       });
 }
 
+// Calls f.operator()<size, square>() with the largest pack of filters that fits.
+template <class T, class F, class... Arrays>
+void with_pack(const Conv2dGeometry& g, const Taps& taps, F&& f, const Arrays*... arrays) {
+  const auto with = [&]<int size>() {
+    taps.square() ? f.template operator()<size, true>() : f.template operator()<size, false>();
+  };
+  if constexpr (sizeof(T) <= 4) {  // sums of four filters in double take too much shared memory
+    if (packs_fit<4>(g.K, arrays...)) return with.template operator()<4>();
+  }
+  packs_fit<2>(g.K, arrays...) ? with.template operator()<2>() : with.template operator()<1>();
+}
+
 }  // namespace
 
 template <class T>
 void conv2d_one_channel_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w,
                                 const T* b, const Conv2dOutput<T>& out) {
-  packs_fit(g.K, out.y) && packs_fit(g.K, out.cell) ? forward<kPack>(cuda, g, x, w, b, out)
-                                                    : forward<1>(cuda, g, x, w, b, out);
+  const Taps taps(g);
+  with_pack<T>(
+      g, taps,
+      [&]<int size, bool square>() { forward<size, square>(cuda, g, taps, x, w, b, out); }, out.y,
+      out.cell);
 }
 
 template <class T>
 void conv2d_one_channel_backward(Cuda cuda, const Conv2dGeometry& g, const T* x,
                                  const Conv2dOutput<const T>& out, const T* dy,
                                  const Conv2dGradients<T>& d) {
-  constexpr int kSize = sizeof(T) > 4 ? 1 : kPack;  // sums of double take too much shared memory
-  packs_fit(g.K, dy, out.y) && packs_fit(g.K, out.cell)
-      ? backward<kSize>(cuda, g, x, out, dy, d)
-      : backward<1>(cuda, g, x, out, dy, d);
+  const Taps taps(g);
+  with_pack<T>(
+      g, taps,
+      [&]<int size, bool square>() { backward<size, square>(cuda, g, taps, x, out, dy, d); }, dy,
+      out.y, out.cell);
 }
 
 template void conv2d_one_channel_forward(Cuda, const Conv2dGeometry&, const float*, const float*,

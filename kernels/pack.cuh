@@ -31,10 +31,10 @@ inline constexpr int kPack = 4;
 
 /// Whether rows of so many elements, which begin at these addresses, are whole packs on their
 /// bounds. Null is on any.
-template <class... T>
+template <int size = kPack, class... T>
 bool packs_fit(std::int64_t row, const T*... arrays) {
-  return row % kPack == 0 &&
-         ((reinterpret_cast<std::uintptr_t>(arrays) % (kPack * sizeof(T)) == 0) && ...);
+  return row % size == 0 &&
+         ((reinterpret_cast<std::uintptr_t>(arrays) % (size * sizeof(T)) == 0) && ...);
 }
 
 /// A sum for each of `size` neighbouring columns.
