@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "kernels/conv2d_one_channel.cuh"
+#include "kernels/conv2d_tiles.cuh"
 #include "kernels/epilogue.cuh"
 #include "kernels/vendor_library.cuh"
 
@@ -274,6 +275,23 @@ void direct_backward_filter(Cuda cuda, const Conv2dGeometry& g, const T* x, cons
   });
 }
 
+template <class T>
+void backward_data(Cuda cuda, const Conv2dGeometry& g, const T* w, const T* dz, T* dx) {
+  if constexpr (!std::is_same_v<T, double>) {
+    if (conv2d_fits_tiles<T>(cuda, g) && g.stride == Size2{1})
+      return conv2d_tiles_backward_data(cuda, g, w, dz, dx);
+  }
+  if (!by_cudnn<BackwardData>(cuda, g, w, dz, dx)) direct_backward_data(cuda, g, w, dz, dx);
+}
+
+template <class T>
+void backward_filter(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* dz, T* dw) {
+  if constexpr (!std::is_same_v<T, double>) {
+    if (conv2d_fits_tiles<T>(cuda, g)) return conv2d_tiles_backward_filter(cuda, g, x, dz, dw);
+  }
+  if (!by_cudnn<BackwardFilter>(cuda, g, x, dz, dw)) direct_backward_filter(cuda, g, x, dz, dw);
+}
+
 // y, cell = the largest of each 2x2 window of act(z + b).
 template <int size, class T>
 void add_bias_activate_pool(Cuda cuda, const Conv2dGeometry& g, const T* z, const T* b,
@@ -305,6 +323,9 @@ template <class T>
 void conv2d_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w, const T* b,
                     const Conv2dOutput<T>& out) {
   if (g.C == 1) return conv2d_one_channel_forward(cuda, g, x, w, b, out);
+  if constexpr (!std::is_same_v<T, double>) {
+    if (conv2d_fits_tiles<T>(cuda, g)) return conv2d_tiles_forward(cuda, g, x, w, b, out);
+  }
   const bool pooled = out.cell != nullptr;
   const DeviceBuffer<T> whole(cuda, pooled ? g.y_size() : 0);
   T* z = pooled ? whole.data() : out.y;
@@ -323,10 +344,8 @@ void conv2d_backward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w,
   if (g.C == 1 && d.dx == nullptr) return conv2d_one_channel_backward(cuda, g, x, out, dy, d);
   const OutputGradient<T> gradient(cuda, g, out, dy, d.db);
   const T* dz = gradient.dz();
-  if (d.dx != nullptr && !by_cudnn<BackwardData>(cuda, g, w, dz, d.dx))
-    direct_backward_data(cuda, g, w, dz, d.dx);
-  if (d.dw != nullptr && !by_cudnn<BackwardFilter>(cuda, g, x, dz, d.dw))
-    direct_backward_filter(cuda, g, x, dz, d.dw);
+  if (d.dx != nullptr) backward_data(cuda, g, w, dz, d.dx);
+  if (d.dw != nullptr) backward_filter(cuda, g, x, dz, d.dw);
 }
 
 template void conv2d_forward(Cuda, const Conv2dGeometry&, const float*, const float*, const float*,

@@ -1,42 +1,24 @@
 #include "kernels/conv2d_one_channel.cuh"
 
 #include "kernels/epilogue.cuh"
+#include "kernels/taps.cuh"
 
 namespace drape::kernels {
 namespace {
 
-// Where the taps of an output lie in an image, in 32 bits.
-struct Taps {
-  int H, W, R, S, stride_y, stride_x, padding_y, padding_x, dilation_y, dilation_x;
+// Whether the taps of neighbouring outputs are neighbouring pixels, 3x3.
+bool square(const Conv2dGeometry& g) {
+  const Size2 one{1};
+  return g.R == 3 && g.S == 3 && g.stride == one && g.dilation == one;
+}
 
-  explicit Taps(const Conv2dGeometry& g)
-      : H(narrow(g.H)),
-        W(narrow(g.W)),
-        R(narrow(g.R)),
-        S(narrow(g.S)),
-        stride_y(narrow(g.stride.y)),
-        stride_x(narrow(g.stride.x)),
-        padding_y(narrow(g.padding.y)),
-        padding_x(narrow(g.padding.x)),
-        dilation_y(narrow(g.dilation.y)),
-        dilation_x(narrow(g.dilation.x)) {}
-
-  static int narrow(std::int64_t value) { return static_cast<int>(value); }
-
-  // Whether the taps of neighbouring outputs are neighbouring pixels, 3x3.
-  bool square() const {
-    return R == 3 && S == 3 && stride_y == 1 && stride_x == 1 && dilation_y == 1 && dilation_x == 1;
-  }
-
-  /// The pixel under tap (r, s) of output (p, q) of an image; zero outside.
-  template <class T>
-  __device__ Accumulator<T> pixel(const T* image, int p, int q, int r, int s) const {
-    const int h = p * stride_y - padding_y + r * dilation_y;
-    const int v = q * stride_x - padding_x + s * dilation_x;
-    const bool inside = h >= 0 && h < H && v >= 0 && v < W;
-    return inside ? static_cast<Accumulator<T>>(image[h * W + v]) : Accumulator<T>(0);
-  }
-};
+// The pixel under tap (r, s) of output (p, q) of an image; zero outside.
+template <class T>
+__device__ Accumulator<T> pixel_under(const Taps& taps, const T* image, int p, int q, int r,
+                                      int s) {
+  const int h = taps.y(p, r), v = taps.x(q, s);
+  return taps.inside(h, v) ? static_cast<Accumulator<T>>(image[h * taps.W + v]) : Accumulator<T>(0);
+}
 
 // The pixels under a 2x2 window of outputs, or under its first output, where taps are square.
 template <int side, class T>
@@ -45,14 +27,14 @@ struct Neighbourhood {
 
   __device__ Neighbourhood(const Taps& taps, const T* image, int p, int q) {
     for (int y = 0; y < side; ++y) {
-      for (int x = 0; x < side; ++x) pixel[y][x] = taps.pixel(image, p + y, q + x, 0, 0);
+      for (int x = 0; x < side; ++x) pixel[y][x] = pixel_under(taps, image, p + y, q + x, 0, 0);
     }
   }
 };
 
 // A thread has `size` filters and a 2x2 window of outputs, whose largest it keeps where that is
 // asked for.
-template <int size, bool square, class T>
+template <int size, bool is_square, class T>
 void forward(Cuda cuda, const Conv2dGeometry& g, const Taps& taps, const T* x, const T* w,
              const T* b, const Conv2dOutput<T>& out) {
   using A = Accumulator<T>;
@@ -69,7 +51,7 @@ void forward(Cuda cuda, const Conv2dGeometry& g, const Taps& taps, const T* x, c
       const A bias = b == nullptr ? A(0) : static_cast<A>(b[k + j]);
       for (int cell = 0; cell < 4; ++cell) z[cell][j] = bias;
     }
-    if constexpr (square) {
+    if constexpr (is_square) {
       const Neighbourhood<4, T> near(taps, image, p, q);
       for (int t = 0; t < 9; ++t) {
         for (int j = 0; j < size; ++j) {
@@ -83,7 +65,7 @@ void forward(Cuda cuda, const Conv2dGeometry& g, const Taps& taps, const T* x, c
         for (int s = 0; s < taps.S; ++s) {
           A pixels[4];
           for (int cell = 0; cell < 4; ++cell)
-            pixels[cell] = taps.pixel(image, p + cell / 2, q + cell % 2, r, s);
+            pixels[cell] = pixel_under(taps, image, p + cell / 2, q + cell % 2, r, s);
           for (int j = 0; j < size; ++j) {
             const A weight = static_cast<A>(weights[(j * taps.R + r) * taps.S + s]);
             for (int cell = 0; cell < 4; ++cell) z[cell][j] += pixels[cell] * weight;
@@ -131,7 +113,7 @@ struct TapSums {
 
 // A column is a pack of filters and up to nine of their taps; a row is a result, or a window's
 // largest.
-template <int size, bool square, class T>
+template <int size, bool is_square, class T>
 void backward(Cuda cuda, const Conv2dGeometry& g, const Taps& taps, const T* x,
               const Conv2dOutput<const T>& out, const T* dy, const Conv2dGradients<T>& d) {
   using A = Accumulator<T>;
@@ -162,7 +144,7 @@ void backward(Cuda cuda, const Conv2dGeometry& g, const Taps& taps, const T* x,
                              : masked && !(results.value[j] > static_cast<T>(0.0f));
             sums.dz[j] = flat[j] ? A(0) : static_cast<A>(gradients.value[j]);
           }
-          if constexpr (square) {
+          if constexpr (is_square) {
             const Neighbourhood<4, T> near(taps, image, p, q);
             for (int j = 0; j < size; ++j) {
               const bool lower = cells.value[j] / 2 == 1, right = cells.value[j] % 2 == 1;
@@ -185,7 +167,7 @@ void backward(Cuda cuda, const Conv2dGeometry& g, const Taps& taps, const T* x,
               for (int j = 0; j < size; ++j) {
                 if (pooled || j == 0) {
                   const int cell = cells.value[j] % kNoCell;
-                  pixel = taps.pixel(image, p + cell / 2, q + cell % 2, r, s);
+                  pixel = pixel_under(taps, image, p + cell / 2, q + cell % 2, r, s);
                 }
                 sums.tap[j][t] = flat[j] ? A(0) : sums.dz[j] * pixel;
               }
@@ -208,11 +190,11 @@ void backward(Cuda cuda, const Conv2dGeometry& g, const Taps& taps, const T* x,
       });
 }
 
-// Calls f.operator()<size, square>() with the largest pack of filters that fits.
+// Calls f.operator()<size, is_square>() with the largest pack of filters that fits.
 template <class T, class F, class... Arrays>
-void with_pack(const Conv2dGeometry& g, const Taps& taps, F&& f, const Arrays*... arrays) {
+void with_pack(const Conv2dGeometry& g, F&& f, const Arrays*... arrays) {
   const auto with = [&]<int size>() {
-    taps.square() ? f.template operator()<size, true>() : f.template operator()<size, false>();
+    square(g) ? f.template operator()<size, true>() : f.template operator()<size, false>();
   };
   if constexpr (sizeof(T) <= 4) {  // sums of four filters in double take too much shared memory
     if (packs_fit<4>(g.K, arrays...)) return with.template operator()<4>();
@@ -227,8 +209,8 @@ void conv2d_one_channel_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, 
                                 const T* b, const Conv2dOutput<T>& out) {
   const Taps taps(g);
   with_pack<T>(
-      g, taps,
-      [&]<int size, bool square>() { forward<size, square>(cuda, g, taps, x, w, b, out); }, out.y,
+      g,
+      [&]<int size, bool is_square>() { forward<size, is_square>(cuda, g, taps, x, w, b, out); }, out.y,
       out.cell);
 }
 
@@ -238,8 +220,8 @@ void conv2d_one_channel_backward(Cuda cuda, const Conv2dGeometry& g, const T* x,
                                  const Conv2dGradients<T>& d) {
   const Taps taps(g);
   with_pack<T>(
-      g, taps,
-      [&]<int size, bool square>() { backward<size, square>(cuda, g, taps, x, out, dy, d); }, dy,
+      g,
+      [&]<int size, bool is_square>() { backward<size, is_square>(cuda, g, taps, x, out, dy, d); }, dy,
       out.y, out.cell);
 }
 

@@ -5,6 +5,7 @@
 #include "kernels/bilinear.h"
 #include "kernels/deform_conv2d.h"
 #include "kernels/pack.cuh"
+#include "kernels/taps.cuh"
 #include "kernels/tensor_tile.cuh"
 
 namespace drape::kernels {
@@ -34,9 +35,8 @@ template <class T>
 struct Problem {
   Conv2dGeometry g;
   DeformConv2dInputs<T> in;
-  int H, W, Q, S;
-  int stride_y, stride_x, padding_y, padding_x, dilation_y, dilation_x;
-  int taps, offset_groups;
+  Taps at;
+  int Q, taps, offset_groups;
   int channels, filters;   // of a weight group
   int channels_of_offset;  // of an offset group
   std::int64_t outputs;    // P * Q
@@ -48,16 +48,8 @@ struct Problem {
           Rows order_of_rows)
       : g(geometry.conv),
         in(inputs),
-        H(static_cast<int>(g.H)),
-        W(static_cast<int>(g.W)),
+        at(g),
         Q(static_cast<int>(g.Q)),
-        S(static_cast<int>(g.S)),
-        stride_y(static_cast<int>(g.stride.y)),
-        stride_x(static_cast<int>(g.stride.x)),
-        padding_y(static_cast<int>(g.padding.y)),
-        padding_x(static_cast<int>(g.padding.x)),
-        dilation_y(static_cast<int>(g.dilation.y)),
-        dilation_x(static_cast<int>(g.dilation.x)),
         taps(static_cast<int>(geometry.taps())),
         offset_groups(static_cast<int>(geometry.offset_groups)),
         channels(static_cast<int>(g.C / g.groups)),
@@ -128,16 +120,16 @@ struct SamplingPoint {
   __device__ SamplingPoint(const Problem<T>& p, const OutputPixel& output, int offset_group,
                            int tap) {
     const std::int64_t j = p.point(output, offset_group, tap);
-    const int r = tap / p.S, s = tap - r * p.S;
-    const auto y = static_cast<Real>(output.y * p.stride_y - p.padding_y + r * p.dilation_y);
-    const auto x = static_cast<Real>(output.x * p.stride_x - p.padding_x + s * p.dilation_x);
+    const int r = tap / p.at.S, s = tap - r * p.at.S;
+    const auto y = static_cast<Real>(p.at.y(output.y, r));
+    const auto x = static_cast<Real>(p.at.x(output.x, s));
     const BilinearPoint<Real> at =
-        bilinear_point(y + p.in.offset[2 * j], x + p.in.offset[2 * j + 1], p.H, p.W);
+        bilinear_point(y + p.in.offset[2 * j], x + p.in.offset[2 * j + 1], p.at.H, p.at.W);
     mask = p.in.mask == nullptr ? Real(1) : p.in.mask[j];
     fy = at.fy;
     fx = at.fx;
     for (int i = 0; i < 4; ++i) {
-      corner[i] = at.pixel[i] == p.H * p.W ? -1 : at.pixel[i];
+      corner[i] = at.pixel[i] == p.at.H * p.at.W ? -1 : at.pixel[i];
       weight[i] = at.weight(i) * mask;
     }
   }
@@ -162,7 +154,7 @@ struct alignas(16) Corners {
   __device__ Corners(const Problem<T>& p, const OutputPixel& output, int offset_group, int tap) {
     const SamplingPoint<T> point(p, output, offset_group, tap);
     const std::uint32_t image =
-        static_cast<std::uint32_t>(output.n) * static_cast<std::uint32_t>(p.H * p.W);
+        static_cast<std::uint32_t>(output.n) * static_cast<std::uint32_t>(p.at.H * p.at.W);
     for (int i = 0; i < 4; ++i) {
       const std::int32_t corner = point.corner[i];
       pixel[i] = corner < 0 ? kOutside : image + static_cast<std::uint32_t>(corner);

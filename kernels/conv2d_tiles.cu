@@ -1,0 +1,122 @@
+#include "kernels/conv2d_tiles.cuh"
+
+#include "kernels/patch_forward.cuh"
+#include "kernels/patch_weight.cuh"
+
+namespace drape::kernels {
+namespace {
+
+// Takes tiles of `rows` patches from where the convolution's grid lies, `size` channels at a time.
+template <int size, int rows, class Tile, class T>
+class GridSampler {
+ public:
+  static constexpr Columns kWay = Columns::by_tap;
+  static constexpr int kPoints = 0;
+
+  __device__ GridSampler(const Problem<T>& p, std::int64_t end, Corners<T>*) : p_(p), end_(end) {}
+
+  /// As TapSampler's.
+  __device__ void sample(const Slice& slice, std::int64_t first, T* tile, int stride) {
+    if (first != first_) place(first);
+    const int r = slice.tap / p_.at.S, s = slice.tap - r * p_.at.S;
+    const int down = p_.at.y(0, r) - p_.at.y(0, 0), along = p_.at.x(0, s) - p_.at.x(0, 0);
+    const int j = static_cast<int>(threadIdx.x) % kAcross * size;
+    for (int i = 0; i < kRows; ++i) {
+      const int h = y_[i] + down, v = x_[i] + along;
+      Pack<T, size> values{};
+      if (j < slice.count && there_[i] && p_.at.inside(h, v)) {
+        const std::uint32_t pixel = image_[i] + static_cast<std::uint32_t>(h * p_.at.W + v);
+        values = load<size>(p_.in.x + pixel * p_.g.C + slice.channel + j);
+      }
+      store(tile + row(i) * stride + j, prepared<Tile>(values));
+    }
+  }
+
+ private:
+  static constexpr int kAcross = kColumns / size, kRows = rows / (kTileThreads / kAcross);
+
+  __device__ static int row(int i) {
+    return static_cast<int>(threadIdx.x) / kAcross + i * (kTileThreads / kAcross);
+  }
+
+  __device__ void place(std::int64_t first) {
+    first_ = first;
+    for (int i = 0; i < kRows; ++i) {
+      there_[i] = first + row(i) < end_;
+      const OutputPixel output = p_.pixel(there_[i] ? first + row(i) : 0);
+      y_[i] = p_.at.y(output.y, 0), x_[i] = p_.at.x(output.x, 0);
+      image_[i] =
+          static_cast<std::uint32_t>(output.n) * static_cast<std::uint32_t>(p_.at.H * p_.at.W);
+    }
+  }
+
+  const Problem<T>& p_;
+  std::int64_t end_, first_ = -1;  // whose places are there
+  bool there_[kRows];
+  int y_[kRows], x_[kRows];  // of tap (0, 0)
+  std::uint32_t image_[kRows];
+};
+
+template <Filters form, int filters, class T>
+void start(Cuda cuda, const char* name, const Problem<T>& p, const Conv2dOutput<T>& out) {
+  using Tile = TensorTile<T, filters>;
+  constexpr int kBlocks = form == Filters::turned && filters == 64 ? 2 : 3;
+  p.vectors_fit()
+      ? patch_forward<GridSampler<kVector<T>, kTileRows, Tile, T>, form, filters, kBlocks, Tile>(
+            cuda, name, p, out)
+      : patch_forward<GridSampler<1, kTileRows, Tile, T>, form, filters, 2, Tile>(cuda, name, p,
+                                                                                  out);
+}
+
+template <Filters form, class T>
+void start(Cuda cuda, const char* name, const Problem<T>& p, const Conv2dOutput<T>& out) {
+  p.filters <= 32 ? start<form, 32>(cuda, name, p, out) : start<form, 64>(cuda, name, p, out);
+}
+
+}  // namespace
+
+template <class T>
+void conv2d_tiles_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w, const T* b,
+                          const Conv2dOutput<T>& out) {
+  const Rows order = out.cell == nullptr ? Rows::pixels : Rows::windows;
+  const Problem<T> p({g, 1}, {x, nullptr, nullptr, w, b}, order);
+  start<Filters::plain>(cuda, "conv2d_forward", p, out);
+}
+
+// dx is dz convolved with the turned filters.
+template <class T>
+void conv2d_tiles_backward_data(Cuda cuda, const Conv2dGeometry& g, const T* w, const T* dz,
+                                T* dx) {
+  const Size2 padding{g.dilation.y * (g.R - 1) - g.padding.y, g.dilation.x * (g.S - 1) - g.padding.x};
+  const Conv2dGeometry turned{g.N, g.P,     g.Q,      g.K,    g.C,        g.R,     g.S,
+                              g.H, g.W,     g.stride, padding, g.dilation, g.groups};
+  const Problem<T> p({turned, 1}, {dz, nullptr, nullptr, w, nullptr}, Rows::pixels);
+  start<Filters::turned>(cuda, "conv2d_backward_data", p, {.y = dx});
+}
+
+template <class T>
+void conv2d_tiles_backward_filter(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* dz,
+                                  T* dw) {
+  using Tile = TensorTile<T, kColumns>;
+  const Problem<T> p({g, 1}, {x, nullptr, nullptr, nullptr, nullptr}, Rows::pixels);
+  const char* name = "conv2d_backward_filter";
+  p.vectors_fit() ? patch_weight_gradient<GridSampler<kVector<T>, kGradientDepth, Tile, T>, 3, Tile>(
+                        cuda, name, p, dz, dw)
+                  : patch_weight_gradient<GridSampler<1, kGradientDepth, Tile, T>, 2, Tile>(
+                        cuda, name, p, dz, dw);
+}
+
+template void conv2d_tiles_forward(Cuda, const Conv2dGeometry&, const float*, const float*,
+                                   const float*, const Conv2dOutput<float>&);
+template void conv2d_tiles_forward(Cuda, const Conv2dGeometry&, const BFloat16*, const BFloat16*,
+                                   const BFloat16*, const Conv2dOutput<BFloat16>&);
+template void conv2d_tiles_backward_data(Cuda, const Conv2dGeometry&, const float*, const float*,
+                                         float*);
+template void conv2d_tiles_backward_data(Cuda, const Conv2dGeometry&, const BFloat16*,
+                                         const BFloat16*, BFloat16*);
+template void conv2d_tiles_backward_filter(Cuda, const Conv2dGeometry&, const float*, const float*,
+                                           float*);
+template void conv2d_tiles_backward_filter(Cuda, const Conv2dGeometry&, const BFloat16*,
+                                           const BFloat16*, BFloat16*);
+
+}  // namespace drape::kernels
