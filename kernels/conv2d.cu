@@ -284,11 +284,13 @@ void backward_data(Cuda cuda, const Conv2dGeometry& g, const T* w, const T* dz, 
   if (!by_cudnn<BackwardData>(cuda, g, w, dz, dx)) direct_backward_data(cuda, g, w, dz, dx);
 }
 
+// dw, and db unless that is null.
 template <class T>
-void backward_filter(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* dz, T* dw) {
+void backward_filter(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* dz, T* dw, T* db) {
   if constexpr (!std::is_same_v<T, double>) {
-    if (conv2d_fits_tiles<T>(cuda, g)) return conv2d_tiles_backward_filter(cuda, g, x, dz, dw);
+    if (conv2d_fits_tiles<T>(cuda, g)) return conv2d_tiles_backward_filter(cuda, g, x, dz, dw, db);
   }
+  if (db != nullptr) column_sums(cuda, g.N * g.P * g.Q, g.K, dz, db);
   if (!by_cudnn<BackwardFilter>(cuda, g, x, dz, dw)) direct_backward_filter(cuda, g, x, dz, dw);
 }
 
@@ -345,7 +347,11 @@ void conv2d_backward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w,
   const OutputGradient<T> gradient(cuda, g, out, dy, d.db);
   const T* dz = gradient.dz();
   if (d.dx != nullptr) backward_data(cuda, g, w, dz, d.dx);
-  if (d.dw != nullptr) backward_filter(cuda, g, x, dz, d.dw);
+  if (d.dw != nullptr) {
+    backward_filter(cuda, g, x, dz, d.dw, gradient.db());
+  } else if (gradient.db() != nullptr) {
+    column_sums(cuda, g.N * g.P * g.Q, g.K, dz, gradient.db());
+  }
 }
 
 template void conv2d_forward(Cuda, const Conv2dGeometry&, const float*, const float*, const float*,

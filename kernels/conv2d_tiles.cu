@@ -96,14 +96,14 @@ void conv2d_tiles_backward_data(Cuda cuda, const Conv2dGeometry& g, const T* w, 
 
 template <class T>
 void conv2d_tiles_backward_filter(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* dz,
-                                  T* dw) {
+                                  T* dw, T* db) {
   using Tile = TensorTile<T, kColumns>;
   const Problem<T> p({g, 1}, {x, nullptr, nullptr, nullptr, nullptr}, Rows::pixels);
   const char* name = "conv2d_backward_filter";
   p.vectors_fit() ? patch_weight_gradient<GridSampler<kVector<T>, kGradientDepth, Tile, T>, 3, Tile>(
-                        cuda, name, p, dz, dw)
+                        cuda, name, p, dz, dw, db)
                   : patch_weight_gradient<GridSampler<1, kGradientDepth, Tile, T>, 2, Tile>(
-                        cuda, name, p, dz, dw);
+                        cuda, name, p, dz, dw, db);
 }
 
 template void conv2d_tiles_forward(Cuda, const Conv2dGeometry&, const float*, const float*,
@@ -115,8 +115,8 @@ template void conv2d_tiles_backward_data(Cuda, const Conv2dGeometry&, const floa
 template void conv2d_tiles_backward_data(Cuda, const Conv2dGeometry&, const BFloat16*,
                                          const BFloat16*, BFloat16*);
 template void conv2d_tiles_backward_filter(Cuda, const Conv2dGeometry&, const float*, const float*,
-                                           float*);
+                                           float*, float*);
 template void conv2d_tiles_backward_filter(Cuda, const Conv2dGeometry&, const BFloat16*,
-                                           const BFloat16*, BFloat16*);
+                                           const BFloat16*, BFloat16*, BFloat16*);
 
 }  // namespace drape::kernels

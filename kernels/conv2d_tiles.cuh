@@ -27,9 +27,9 @@ void conv2d_tiles_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const 
 template <class T>
 void conv2d_tiles_backward_data(Cuda cuda, const Conv2dGeometry& g, const T* w, const T* dz, T* dx);
 
-/// dw from dz.
+/// dw, and db unless that is null, from dz.
 template <class T>
 void conv2d_tiles_backward_filter(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* dz,
-                                  T* dw);
+                                  T* dw, T* db);
 
 }  // namespace drape::kernels

@@ -55,8 +55,8 @@ template <class T>
 void deform_point_gradients(Cuda cuda, const Problem<T>& p, const T* dz,
                             PointGradients<Accumulator<T>> out, T* dx);
 
-/// dw from dz [N,P,Q,K].
+/// dw, and db unless that is null, from dz [N,P,Q,K].
 template <class T>
-void deform_weight_gradient(Cuda cuda, const Problem<T>& p, const T* dz, T* dw);
+void deform_weight_gradient(Cuda cuda, const Problem<T>& p, const T* dz, T* dw, T* db);
 
 }  // namespace drape::kernels

@@ -43,7 +43,11 @@ void deform_conv2d_backward(Cuda cuda, const DeformConv2dGeometry& geometry,
   const OutputGradient<T> gradient(cuda, p.g, out, dy, d.db);
   if (d.dx != nullptr || d.d_offset != nullptr || d.d_mask != nullptr)
     deform_point_gradients(cuda, p, gradient.dz(), {d.d_offset, d.d_mask}, d.dx);
-  if (d.dw != nullptr) deform_weight_gradient(cuda, p, gradient.dz(), d.dw);
+  if (d.dw != nullptr) {
+    deform_weight_gradient(cuda, p, gradient.dz(), d.dw, gradient.db());
+  } else if (gradient.db() != nullptr) {
+    column_sums(cuda, p.pixels, p.g.K, gradient.dz(), gradient.db());
+  }
 }
 
 template void deform_conv2d_forward(Cuda, const DeformConv2dGeometry&,

@@ -140,7 +140,7 @@ void undo_output(Cuda cuda, const Conv2dGeometry& g, const Conv2dOutput<const T>
   }
 }
 
-/// dz, which is dy itself where nothing was done to z; and db on the way.
+/// dz, which is dy itself where nothing was done to z; and db on the way, if something was.
 template <class T>
 class OutputGradient {
  public:
@@ -148,20 +148,20 @@ class OutputGradient {
                  T* db)
       : differs_(out.cell != nullptr || out.activation != Activation::none),
         own_(cuda, differs_ ? g.y_size() : 0),
-        dy_(dy) {
-    if (differs_) {
-      undo_output(cuda, g, out, dy, own_.data(), db);
-    } else if (db != nullptr) {
-      column_sums(cuda, g.N * g.P * g.Q, g.K, dy, db);
-    }
+        dy_(dy),
+        db_(differs_ ? nullptr : db) {
+    if (differs_) undo_output(cuda, g, out, dy, own_.data(), db);
   }
 
   const T* dz() const { return differs_ ? own_.data() : dy_; }
+  /// db if it is still to be made, else null.
+  T* db() const { return db_; }
 
  private:
   bool differs_;
   DeviceBuffer<T> own_;
   const T* dy_;
+  T* db_;
 };
 
 }  // namespace drape::kernels

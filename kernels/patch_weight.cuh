@@ -36,12 +36,13 @@ struct WeightMemory {
   __device__ Sum* sums() const { return reinterpret_cast<Sum*>(memory); }
 };
 
-// dw of 64 filters (y) and one slice of columns (x), summed over a range of pixels (z); the last of
-// the ranges' blocks adds up partial[z, y, x, 64, kColumns] in the order of z.
+// dw of 64 filters (y) and one slice of columns (x), summed over a range of pixels (z), and with the
+// first slice their db, the sum of dz, unless that is null. The last of the ranges' blocks adds up
+// partial[z, y, x, 64, kColumns], and of_bias[z, group, y, 64] behind it, in the order of z.
 template <class Sampler, int blocks, class Tile, class T>
 __global__ void __launch_bounds__(kTileThreads, blocks)
     weight_kernel(Problem<T> p, const T* dz, std::int64_t pixels_of_range,
-                  typename Tile::Sum* partial, std::uint32_t* arrived, T* dw) {
+                  typename Tile::Sum* partial, std::uint32_t* arrived, T* dw, T* db) {
   using Sum = typename Tile::Sum;
   using Memory = WeightMemory<Sampler, T, Sum>;
   using Four = Pack<Sum, 4>;
@@ -65,24 +66,41 @@ __global__ void __launch_bounds__(kTileThreads, blocks)
         at.gradients(stage).memory, Memory::Gradients::kStride);
   };
   Tile sums;
+  // A thread has a filter and a share of the depth.
+  const bool with_bias = db != nullptr && slice.column == 0;
+  const int k = static_cast<int>(threadIdx.x) % kGradientFilters;
+  Sum bias(0);
+  const auto multiply = [&](int stage) {
+    const auto gradients = at.gradients(stage);
+    sums.add_product(gradients, at.patches(stage));
+    constexpr int kShares = kTileThreads / kGradientFilters;
+    for (int i = static_cast<int>(threadIdx.x) / kGradientFilters; with_bias && i < kGradientDepth;
+         i += kShares)
+      bias += static_cast<Sum>(*gradients.at(k, i));
+  };
   for (std::int64_t first = begin;; first += kGradientDepth) {
     const int stage = static_cast<int>((first - begin) / kGradientDepth % Memory::kStages);
     const bool more = first < end;
     if (more) fill(first, stage);
     if constexpr (Memory::kStages == 2) {  // what was filled in the round before
-      if (first > begin) sums.add_product(at.gradients(1 - stage), at.patches(1 - stage));
+      if (first > begin) multiply(1 - stage);
     }
     __syncthreads();
     if (!more) break;
     if constexpr (Memory::kStages == 1) {
-      sums.add_product(at.gradients(stage), at.patches(stage));
+      multiply(stage);
       __syncthreads();
     }
   }
 
   Sum* const of_tile = at.sums();
+  Sum* const beside = of_tile + kGradientFilters * Memory::kSumStride;
   sums.store(of_tile, Memory::kSumStride);
+  beside[threadIdx.x] = bias;
   __syncthreads();
+  if (static_cast<int>(threadIdx.x) < kGradientFilters) {
+    for (int i = kGradientFilters; i < kTileThreads; i += kGradientFilters) bias += beside[k + i];
+  }
   const int filters = min(kGradientFilters, p.filters - first_of_group);
   const int across = (slice.count + 3) / 4, fours = filters * across;
   const auto place = [&](int i) { return i / across * Memory::kSumStride + i % across * 4; };
@@ -91,11 +109,24 @@ __global__ void __launch_bounds__(kTileThreads, blocks)
     // side in shared memory.
     const unsigned tile = blockIdx.y * gridDim.x + blockIdx.x, tiles = gridDim.y * gridDim.x;
     const auto published = [&](unsigned range, int i) {
-      return reinterpret_cast<Four*>(partial) + (std::int64_t{range} * tiles + tile) * Memory::kFours + i;
+      const std::int64_t number = std::int64_t{range} * tiles + tile;
+      return reinterpret_cast<Four*>(partial) + number * Memory::kFours + i;
     };
     for (int i = static_cast<int>(threadIdx.x); i < fours; i += kTileThreads)
       publish(published(blockIdx.z, i), load<4>(of_tile + place(i)));
+    Sum* const of_bias = partial + std::int64_t{gridDim.z} * tiles * 4 * Memory::kFours;
+    const auto place_of_bias = [&](unsigned range) {
+      const std::int64_t group = range * p.g.groups + slice.group;
+      return of_bias + (group * gridDim.y + blockIdx.y) * kGradientFilters + k;
+    };
+    if (with_bias && static_cast<int>(threadIdx.x) < filters)
+      publish(place_of_bias(blockIdx.z), bias);
     if (!is_last_block(arrived + tile, gridDim.z)) return;
+    if (with_bias && static_cast<int>(threadIdx.x) < filters) {
+      bias = Sum(0);
+      DRAPE_UNROLL(8)
+      for (unsigned range = 0; range < gridDim.z; ++range) bias += collect(place_of_bias(range));
+    }
     const int strips = 2 * fours <= kTileThreads ? 2 : 1;
     for (int task = static_cast<int>(threadIdx.x); task < strips * fours; task += kTileThreads) {
       const int strip = task / fours, i = task - strip * fours;
@@ -107,20 +138,22 @@ __global__ void __launch_bounds__(kTileThreads, blocks)
         const Four other = collect(published(range, i));
         for (int j = 0; j < 4; ++j) total.value[j] += other.value[j];
       }
-      store(of_tile + strip * kGradientFilters * Memory::kSumStride + place(i), total);
+      store((strip == 0 ? of_tile : beside) + place(i), total);
     }
     __syncthreads();
     for (int i = static_cast<int>(threadIdx.x); strips == 2 && i < fours; i += kTileThreads) {
       for (int j = place(i); j < place(i) + 4; ++j)
-        of_tile[j] += of_tile[kGradientFilters * Memory::kSumStride + j];
+        of_tile[j] += beside[j];
     }
     __syncthreads();
   }
   for (int i = static_cast<int>(threadIdx.x); i < filters * slice.count; i += kTileThreads) {
-    const int k = i / slice.count, column = i % slice.count;
-    dw[(first_filter + k) * p.columns() + slice.column + column] =
-        static_cast<T>(of_tile[k * Memory::kSumStride + column]);
+    const int filter = i / slice.count, column = i - filter * slice.count;
+    dw[(first_filter + filter) * p.columns() + slice.column + column] =
+        static_cast<T>(of_tile[filter * Memory::kSumStride + column]);
   }
+  if (with_bias && static_cast<int>(threadIdx.x) < filters)
+    db[first_filter + k] = static_cast<T>(bias);
 }
 
 template <Columns way, class T>
@@ -131,9 +164,10 @@ unsigned slice_count(const Problem<T>& p) {
   return count;
 }
 
-/// dw from dz [N,P,Q,K].
+/// dw, and db unless that is null, from dz [N,P,Q,K].
 template <class Sampler, int blocks, class Tile, class T>
-void patch_weight_gradient(Cuda cuda, const char* name, const Problem<T>& p, const T* dz, T* dw) {
+void patch_weight_gradient(Cuda cuda, const char* name, const Problem<T>& p, const T* dz, T* dw,
+                           T* db) {
   using Sum = typename Tile::Sum;
   using Memory = WeightMemory<Sampler, T, Sum>;
   const unsigned slices = slice_count<Sampler::kWay>(p);
@@ -144,10 +178,12 @@ void patch_weight_gradient(Cuda cuda, const char* name, const Problem<T>& p, con
   const std::int64_t ranges = std::clamp<std::int64_t>(396 / tiles, 1, most);
   const std::int64_t of_range = (p.pixels + ranges - 1) / ranges;
   const unsigned used = count_of(p.pixels, of_range);
-  const DeviceBuffer<Sum> partial(cuda, used == 1 ? 0 : std::int64_t{used} * tiles * Memory::kFours * 4);
+  const std::int64_t sums = std::int64_t{tiles} * Memory::kFours * 4;
+  const std::int64_t of_bias = std::int64_t{filter_tiles} * kGradientFilters;
+  const DeviceBuffer<Sum> partial(cuda, used == 1 ? 0 : used * (sums + p.g.groups * of_bias));
   launch(cuda, name, {dim3(slices, filter_tiles, used), dim3(kTileThreads), Memory::kBytes},
          weight_kernel<Sampler, (sizeof(T) > 4 ? 1 : blocks), Tile, T>, p, dz, of_range,
-         partial.data(), arrival_counters(cuda, tiles), dw);
+         partial.data(), arrival_counters(cuda, tiles), dw, db);
 }
 
 }  // namespace drape::kernels
