@@ -75,8 +75,7 @@ __global__ void __launch_bounds__(kSumThreads<Sum>)
 template <class Sum, class Term, class Finish>
 void column_sums(Cuda cuda, const char* name, std::int64_t rows, std::int64_t columns, Term term,
                  Finish finish) {
-  // Two for each multiprocessor of the largest devices; large sums cost more than rows do.
-  constexpr std::int64_t kBlocks = sizeof(Sum) > 64 ? 132 : 264;
+  constexpr std::int64_t kBlocks = 264;  // two for each multiprocessor of the largest devices
   unsigned lanes = kSumLanes;
   while (lanes / 2 >= columns && lanes > 1) lanes /= 2;
   unsigned strips = kSumThreads<Sum> / lanes;

@@ -19,12 +19,11 @@ class GridSampler {
   __device__ void sample(const Slice& slice, std::int64_t first, T* tile, int stride) {
     if (first != first_) place(first);
     const int r = slice.tap / p_.at.S, s = slice.tap - r * p_.at.S;
-    const int down = p_.at.y(0, r) - p_.at.y(0, 0), along = p_.at.x(0, s) - p_.at.x(0, 0);
     const int j = static_cast<int>(threadIdx.x) % kAcross * size;
     for (int i = 0; i < kRows; ++i) {
-      const int h = y_[i] + down, v = x_[i] + along;
+      const int h = p_.at.y(y_[i], r), v = p_.at.x(x_[i], s);
       Pack<T, size> values{};
-      if (j < slice.count && there_[i] && p_.at.inside(h, v)) {
+      if (j < slice.count && first + row(i) < end_ && p_.at.inside(h, v)) {
         const std::uint32_t pixel = image_[i] + static_cast<std::uint32_t>(h * p_.at.W + v);
         values = load<size>(p_.in.x + pixel * p_.g.C + slice.channel + j);
       }
@@ -39,33 +38,46 @@ class GridSampler {
     return static_cast<int>(threadIdx.x) / kAcross + i * (kTileThreads / kAcross);
   }
 
+  // The outputs of the rows from `first` on; without divisions if those before were there.
   __device__ void place(std::int64_t first) {
+    const bool next = p_.order == Rows::pixels && first_ >= 0 && first == first_ + rows;
+    const auto of_image = static_cast<std::uint32_t>(p_.at.H * p_.at.W);
     first_ = first;
     for (int i = 0; i < kRows; ++i) {
-      there_[i] = first + row(i) < end_;
-      const OutputPixel output = p_.pixel(there_[i] ? first + row(i) : 0);
-      y_[i] = p_.at.y(output.y, 0), x_[i] = p_.at.x(output.x, 0);
-      image_[i] =
-          static_cast<std::uint32_t>(output.n) * static_cast<std::uint32_t>(p_.at.H * p_.at.W);
+      if (next) {
+        x_[i] += rows;
+        while (x_[i] >= p_.Q) x_[i] -= p_.Q, ++y_[i];
+        while (y_[i] >= p_.P) y_[i] -= p_.P, image_[i] += of_image;
+      } else {
+        const OutputPixel output = p_.pixel(first + row(i));
+        y_[i] = output.y, x_[i] = output.x;
+        image_[i] = static_cast<std::uint32_t>(output.n) * of_image;
+      }
     }
   }
 
   const Problem<T>& p_;
-  std::int64_t end_, first_ = -1;  // whose places are there
-  bool there_[kRows];
-  int y_[kRows], x_[kRows];  // of tap (0, 0)
-  std::uint32_t image_[kRows];
+  std::int64_t end_, first_ = -1;  // whose outputs are there
+  int y_[kRows], x_[kRows];
+  std::uint32_t image_[kRows];  // its first pixel
 };
+
+// Calls f.operator()<size>() with as many channels as can be read at once.
+template <class T, class F>
+void with_vectors(const Problem<T>& p, F&& f) {
+  if (p.vectors_fit()) return f.template operator()<kVector<T>>();
+  packs_fit<2>(p.channels, p.in.x) ? f.template operator()<2>() : f.template operator()<1>();
+}
 
 template <Filters form, int filters, class T>
 void start(Cuda cuda, const char* name, const Problem<T>& p, const Conv2dOutput<T>& out) {
   using Tile = TensorTile<T, filters>;
-  constexpr int kBlocks = form == Filters::turned && filters == 64 ? 2 : 3;
-  p.vectors_fit()
-      ? patch_forward<GridSampler<kVector<T>, kTileRows, Tile, T>, form, filters, kBlocks, Tile>(
-            cuda, name, p, out)
-      : patch_forward<GridSampler<1, kTileRows, Tile, T>, form, filters, 2, Tile>(cuda, name, p,
-                                                                                  out);
+  with_vectors(p, [&]<int size>() {
+    constexpr int kMost = form == Filters::turned && filters == 64 ? 2 : 3;
+    constexpr int kBlocks = std::min(kMost, size);  // narrow ones have more to keep in registers
+    patch_forward<GridSampler<size, kTileRows, Tile, T>, form, filters, kBlocks, Tile>(cuda, name,
+                                                                                      p, out);
+  });
 }
 
 template <Filters form, class T>
@@ -99,11 +111,10 @@ void conv2d_tiles_backward_filter(Cuda cuda, const Conv2dGeometry& g, const T* x
                                   T* dw, T* db) {
   using Tile = TensorTile<T, kColumns>;
   const Problem<T> p({g, 1}, {x, nullptr, nullptr, nullptr, nullptr}, Rows::pixels);
-  const char* name = "conv2d_backward_filter";
-  p.vectors_fit() ? patch_weight_gradient<GridSampler<kVector<T>, kGradientDepth, Tile, T>, 3, Tile>(
-                        cuda, name, p, dz, dw, db)
-                  : patch_weight_gradient<GridSampler<1, kGradientDepth, Tile, T>, 2, Tile>(
-                        cuda, name, p, dz, dw, db);
+  with_vectors(p, [&]<int size>() {
+    patch_weight_gradient<GridSampler<size, kGradientDepth, Tile, T>, std::min(3, size), Tile>(
+        cuda, "conv2d_backward_filter", p, dz, dw, db);
+  });
 }
 
 template void conv2d_tiles_forward(Cuda, const Conv2dGeometry&, const float*, const float*,

@@ -336,7 +336,7 @@ class PointBackward {
 };
 
 template <int size, class Tile, class T>
-__global__ void __launch_bounds__(kTileThreads, sizeof(T) > 4 ? 1 : 2)
+__global__ void __launch_bounds__(kTileThreads, sizeof(T) > 4 ? 1 : size > 1 ? 3 : 2)
     points_kernel(Problem<T> p, const T* dz, int tiles, Bands bands, Parts<Accumulator<T>> parts,
                   const Extent* extents, PointGradients<Accumulator<T>> out, T* dx) {
   DRAPE_DYNAMIC_SHARED(unsigned char, memory);

@@ -36,7 +36,7 @@ struct Problem {
   Conv2dGeometry g;
   DeformConv2dInputs<T> in;
   Taps at;
-  int Q, taps, offset_groups;
+  int P, Q, taps, offset_groups;
   int channels, filters;   // of a weight group
   int channels_of_offset;  // of an offset group
   std::int64_t outputs;    // P * Q
@@ -49,6 +49,7 @@ struct Problem {
       : g(geometry.conv),
         in(inputs),
         at(g),
+        P(static_cast<int>(g.P)),
         Q(static_cast<int>(g.Q)),
         taps(static_cast<int>(geometry.taps())),
         offset_groups(static_cast<int>(geometry.offset_groups)),
@@ -72,7 +73,7 @@ struct Problem {
       const auto output = static_cast<int>(row - n * outputs), y = output / Q;
       return {n, y, output - y * Q};
     }
-    const int P = static_cast<int>(g.P) / 2, windows = P * (Q / 2);
+    const int windows = P / 2 * (Q / 2);
     const std::int64_t n = row / 4 / windows;
     const auto window = static_cast<int>(row / 4 - n * windows), y = window / (Q / 2);
     return {n, 2 * y + static_cast<int>(row / 2 % 2),

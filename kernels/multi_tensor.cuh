@@ -20,10 +20,10 @@ struct TensorBatch {
 };
 
 // A thread takes so many elements, and reads all before it writes one.
-inline constexpr unsigned kOptimizerThreads = 256, kElementsOfThread = 4;
+inline constexpr unsigned kOptimizerThreads = 256, kElementsOfThread = 8;
 inline constexpr std::int64_t kElementsOfBlock = kOptimizerThreads * kElementsOfThread;
 
-// A block per 1024 elements of a tensor. What changes from step to step is read when a block
+// A block per 2048 elements of a tensor. What changes from step to step is read when a block
 // starts; the last block of the last launch moves it on, when all have read it.
 template <class Tensor, class Rule>
 __global__ void optimizer_step_kernel(TensorBatch<Tensor> batch, Rule rule, OptimizerStep step,

@@ -105,8 +105,7 @@ __global__ void __launch_bounds__(kTileThreads, blocks)
   const int across = (slice.count + 3) / 4, fours = filters * across;
   const auto place = [&](int i) { return i / across * Memory::kSumStride + i % across * 4; };
   if (gridDim.z > 1) {
-    // Strips of threads share out the ranges, at most two of each four sums: they then lie side by
-    // side in shared memory.
+    // Strips of threads share out the ranges; their sums then lie side by side in shared memory.
     const unsigned tile = blockIdx.y * gridDim.x + blockIdx.x, tiles = gridDim.y * gridDim.x;
     const auto published = [&](unsigned range, int i) {
       const std::int64_t number = std::int64_t{range} * tiles + tile;
@@ -127,7 +126,8 @@ __global__ void __launch_bounds__(kTileThreads, blocks)
       DRAPE_UNROLL(8)
       for (unsigned range = 0; range < gridDim.z; ++range) bias += collect(place_of_bias(range));
     }
-    const int strips = 2 * fours <= kTileThreads ? 2 : 1;
+    const int strips = std::max(1, kTileThreads / fours);
+    Four* const of_strips = reinterpret_cast<Four*>(beside);
     for (int task = static_cast<int>(threadIdx.x); task < strips * fours; task += kTileThreads) {
       const int strip = task / fours, i = task - strip * fours;
       const unsigned begin = gridDim.z * static_cast<unsigned>(strip) / strips;
@@ -138,12 +138,20 @@ __global__ void __launch_bounds__(kTileThreads, blocks)
         const Four other = collect(published(range, i));
         for (int j = 0; j < 4; ++j) total.value[j] += other.value[j];
       }
-      store((strip == 0 ? of_tile : beside) + place(i), total);
+      if (strips == 1) {
+        store(of_tile + place(i), total);
+      } else {
+        of_strips[task] = total;
+      }
     }
     __syncthreads();
-    for (int i = static_cast<int>(threadIdx.x); strips == 2 && i < fours; i += kTileThreads) {
-      for (int j = place(i); j < place(i) + 4; ++j)
-        of_tile[j] += beside[j];
+    if (strips > 1 && static_cast<int>(threadIdx.x) < fours) {
+      Four total = of_strips[threadIdx.x];
+      for (int strip = 1; strip < strips; ++strip) {
+        for (int j = 0; j < 4; ++j)
+          total.value[j] += of_strips[strip * fours + static_cast<int>(threadIdx.x)].value[j];
+      }
+      store(of_tile + place(static_cast<int>(threadIdx.x)), total);
     }
     __syncthreads();
   }
@@ -174,7 +182,7 @@ void patch_weight_gradient(Cuda cuda, const char* name, const Problem<T>& p, con
   const unsigned filter_tiles = count_of(p.filters, kGradientFilters);
   const unsigned tiles = slices * filter_tiles;
   // Enough blocks to fill a device, and no more partial sums than that takes.
-  const std::int64_t most = std::min<std::int64_t>(132, count_of(p.pixels, kGradientDepth));
+  const std::int64_t most = std::min<std::int64_t>(264, count_of(p.pixels, kGradientDepth));
   const std::int64_t ranges = std::clamp<std::int64_t>(396 / tiles, 1, most);
   const std::int64_t of_range = (p.pixels + ranges - 1) / ranges;
   const unsigned used = count_of(p.pixels, of_range);
