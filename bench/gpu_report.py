@@ -2,7 +2,7 @@
 """Proof on a GPU: tests, sanitizers, speed beside PyTorch and the eight trainings, in one report.
 
 usage: gpu_report.py --bin FOLDER --out FOLDER [--data FOLDER] [--python PYTHON] [--minutes M]
-                     [--seeds N] [--workers N] [--parts NAME ...]
+                     [--seeds N] [--workers N] [--parts NAME ...] [--kernels REGEX] [--rounds N]
 
 Needs the built programs, the data set (or DRAPE_DATA) and, for peers, an interpreter with torch and
 torchvision. Every part has its share of the time, the last all that is left; what a part found is
@@ -49,13 +49,13 @@ class Report:
         self.part = part
         self.part_end = min(self.end, time.monotonic() + 60 * self.arguments.minutes * share)
 
-    def run(self, *command):
+    def run(self, *command, env=None):
         """(exit code or None, stdout, stderr) of a command within the part's time; logged."""
         start = time.monotonic()
         left = self.part_end - start
         code, out, err = None, "", "no time left"
         if left > 0:
-            code, out, err = finished(command, left)
+            code, out, err = finished(command, left, env)
         seconds = time.monotonic() - start
         with self.writing, open(self.arguments.out / f"{self.part}.log", "a") as log:
             log.write(f"$ {' '.join(map(str, command))}\n{out}{err}\n")
@@ -119,16 +119,42 @@ def facts(arguments):
     }
 
 
+def test_names(report, program):
+    """Of all tests but those of the checkout."""
+    _, out, _ = report.run(program, "--list-tests", "--verbosity", "quiet", "~[repository]")
+    names = []
+    for line in out.splitlines():
+        if line.startswith("      "):  # tags
+            continue
+        if line.startswith("    ") and names:  # the name goes on
+            names[-1] += " " + line.strip()
+        elif line.startswith("  "):
+            names.append(line.strip())
+    return names
+
+
 def tests(report):
-    """Every test with the device but those of the checkout; a skipped one is a failure."""
+    """Every test with the device, each in a process of its own; a skipped one is a failure."""
+    env = {**os.environ, "OMP_NUM_THREADS": "2"}
+
+    def passes(test):
+        program, name = test
+        code, out, _ = report.run(program, re.sub(r'([,\[\]\\"])', r"\\\1", name), env=env)
+        return code == 0 and "All tests passed" in out and "SKIPPED: " not in out
+
     rows = {}
-    for name, options in (("drape_cuda_tests", []), ("drape_tests", ["~[repository]"])):
-        code, out, _ = report.run(report.arguments.bin / name, *options)
-        result = (re.findall(r"All tests passed.*|test cases:.*", out) or ["no result"])[-1]
-        rows[name] = {"exit code": code, "skipped": out.count("SKIPPED: "), "result": result}
+    for name in ("drape_cuda_tests", "drape_tests"):
+        program = report.arguments.bin / name
+        names = test_names(report, program)
+        with concurrent.futures.ThreadPoolExecutor(max(1, os.cpu_count() - 2)) as pool:
+            passed = list(pool.map(passes, [(program, test) for test in names]))
+        rows[name] = {
+            "tests": len(names),
+            "passed": sum(passed),
+            "others": "; ".join(test for test, well in zip(names, passed) if not well) or None,
+        }
         report.keep(False, rows=rows)
-    sound = all(row["exit code"] == 0 and not row["skipped"] for row in rows.values())
-    report.keep(sound, rows=rows)
+    report.keep(all(row["tests"] and row["others"] is None for row in rows.values()), rows=rows)
 
 
 def sanitizers(report):
@@ -152,7 +178,10 @@ def sanitizers(report):
 def kernels(report):
     """Every row of bench_kernels beside PyTorch's; those that were done in time count."""
     options = ["--bin", report.arguments.bin, "--python", report.arguments.python]
-    options += ["--device", "cuda", "--rounds", 3, "--seconds", 0.02]
+    options += ["--device", "cuda", "--tf32", "--seconds", 0.02]
+    options += ["--rounds", report.arguments.rounds]
+    if report.arguments.kernels:
+        options += ["--filter", report.arguments.kernels]
     code, found = measured(report, sys.executable, HERE / "kernel_peers.py", *options)
     rows = {row["name"]: row for row in found}
     sound = code == 0 and all(row["right"] and row["peers"] for row in rows.values())
@@ -184,7 +213,7 @@ def training(report):
 
 
 def accuracy(report):
-    """Both protocols, seed after seed, several runs at once: nothing is timed here."""
+    """One protocol, then the other, seed after seed, several runs at once: nothing is timed."""
     rows = {}
     for protocol in ("published", "held_out"):
         for system, (_, published) in SYSTEMS.items():
@@ -215,8 +244,12 @@ def accuracy(report):
         report.keep(False, rows=rows)
         return True
 
-    runs = [tuple(name.split()) for name in rows]
-    jobs = [(seed, run) for seed in range(report.arguments.seeds) for run in runs]
+    jobs = [
+        (seed, (protocol, system))
+        for protocol in ("published", "held_out")
+        for seed in range(report.arguments.seeds)
+        for system in SYSTEMS
+    ]
     with concurrent.futures.ThreadPoolExecutor(report.arguments.workers) as pool:
         done = list(pool.map(train, jobs))
     reached = all(
@@ -238,9 +271,9 @@ def to_accuracy(report):
 
 
 PARTS = {  # and the share of the time that each may take
-    "tests": (tests, 0.18),
-    "sanitizers": (sanitizers, 0.16),
-    "kernels": (kernels, 0.12),
+    "tests": (tests, 0.15),
+    "sanitizers": (sanitizers, 0.10),
+    "kernels": (kernels, 0.18),
     "training": (training, 0.20),
     "to_accuracy": (to_accuracy, 0.14),
     "accuracy": (accuracy, 1.0),
@@ -281,6 +314,8 @@ def parse_arguments():
     parser.add_argument("--minutes", type=float, default=9.5, help="for everything")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=6, help="trainings at once")
+    parser.add_argument("--kernels", metavar="REGEX", help="that a kernel's name contains")
+    parser.add_argument("--rounds", type=int, default=3, help="of the kernels' times")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     arguments = parser.parse_args()
     if arguments.data is None:

@@ -49,7 +49,8 @@ struct Channels {
   }
 };
 
-// What the dropout multiplies elements i ... i + size - 1 with; whole Philox blocks, or one element.
+// What the dropout multiplies elements i ... i + size - 1 with; whole Philox blocks, or one
+// element.
 template <int size, class T>
 struct Factors {
   T of[size];
@@ -200,8 +201,8 @@ void backward(Cuda cuda, const BatchNorm<T>& norm, const T* x, const T* dy,
         const Channel<A>& channel = channels.of[j];
         const A value = static_cast<A>(values.value[j]);
         const A dz = channel.gradient(value, static_cast<A>(gradients.value[j]) * factors.of[j]);
-        gradients.value[j] = static_cast<T>(channel.scale * dz -
-                                            slopes[j] * (value - channel.mean) - shifts[j]);
+        gradients.value[j] =
+            static_cast<T>(channel.scale * dz - slopes[j] * (value - channel.mean) - shifts[j]);
       }
       store(dx + i, gradients);
     }

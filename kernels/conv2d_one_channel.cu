@@ -209,9 +209,8 @@ void conv2d_one_channel_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, 
                                 const T* b, const Conv2dOutput<T>& out) {
   const Taps taps(g);
   with_pack<T>(
-      g,
-      [&]<int size, bool is_square>() { forward<size, is_square>(cuda, g, taps, x, w, b, out); }, out.y,
-      out.cell);
+      g, [&]<int size, bool is_square>() { forward<size, is_square>(cuda, g, taps, x, w, b, out); },
+      out.y, out.cell);
 }
 
 template <class T>
@@ -221,8 +220,8 @@ void conv2d_one_channel_backward(Cuda cuda, const Conv2dGeometry& g, const T* x,
   const Taps taps(g);
   with_pack<T>(
       g,
-      [&]<int size, bool is_square>() { backward<size, is_square>(cuda, g, taps, x, out, dy, d); }, dy,
-      out.y, out.cell);
+      [&]<int size, bool is_square>() { backward<size, is_square>(cuda, g, taps, x, out, dy, d); },
+      dy, out.y, out.cell);
 }
 
 template void conv2d_one_channel_forward(Cuda, const Conv2dGeometry&, const float*, const float*,

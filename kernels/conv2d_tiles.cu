@@ -16,24 +16,29 @@ class GridSampler {
   __device__ GridSampler(const Problem<T>& p, std::int64_t end, Corners<T>*) : p_(p), end_(end) {}
 
   /// As TapSampler's.
-  __device__ void sample(const Slice& slice, std::int64_t first, T* tile, int stride) {
+  __device__ void fetch(const Slice& slice, std::int64_t first) {
     if (first != first_) place(first);
     const int r = slice.tap / p_.at.S, s = slice.tap - r * p_.at.S;
-    const int j = static_cast<int>(threadIdx.x) % kAcross * size;
+    const int there =
+        column() < slice.count ? static_cast<int>(min(end_ - first, std::int64_t{rows})) : 0;
     for (int i = 0; i < kRows; ++i) {
       const int h = p_.at.y(y_[i], r), v = p_.at.x(x_[i], s);
-      Pack<T, size> values{};
-      if (j < slice.count && first + row(i) < end_ && p_.at.inside(h, v)) {
+      values_[i] = {};
+      if (row(i) < there && p_.at.inside(h, v)) {
         const std::uint32_t pixel = image_[i] + static_cast<std::uint32_t>(h * p_.at.W + v);
-        values = load<size>(p_.in.x + pixel * p_.g.C + slice.channel + j);
+        values_[i] = load<size>(p_.in.x + pixel * p_.g.C + slice.channel + column());
       }
-      store(tile + row(i) * stride + j, prepared<Tile>(values));
     }
+  }
+
+  __device__ void store(T* tile, int stride) const {
+    for (int i = 0; i < kRows; ++i)
+      kernels::store(tile + row(i) * stride + column(), prepared<Tile>(values_[i]));
   }
 
  private:
   static constexpr int kAcross = kColumns / size, kRows = rows / (kTileThreads / kAcross);
-
+  __device__ static int column() { return static_cast<int>(threadIdx.x) % kAcross * size; }
   __device__ static int row(int i) {
     return static_cast<int>(threadIdx.x) / kAcross + i * (kTileThreads / kAcross);
   }
@@ -60,6 +65,7 @@ class GridSampler {
   std::int64_t end_, first_ = -1;  // whose outputs are there
   int y_[kRows], x_[kRows];
   std::uint32_t image_[kRows];  // its first pixel
+  Pack<T, size> values_[kRows];
 };
 
 // Calls f.operator()<size>() with as many channels as can be read at once.
@@ -76,7 +82,7 @@ void start(Cuda cuda, const char* name, const Problem<T>& p, const Conv2dOutput<
     constexpr int kMost = form == Filters::turned && filters == 64 ? 2 : 3;
     constexpr int kBlocks = std::min(kMost, size);  // narrow ones have more to keep in registers
     patch_forward<GridSampler<size, kTileRows, Tile, T>, form, filters, kBlocks, Tile>(cuda, name,
-                                                                                      p, out);
+                                                                                       p, out);
   });
 }
 
@@ -99,9 +105,10 @@ void conv2d_tiles_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const 
 template <class T>
 void conv2d_tiles_backward_data(Cuda cuda, const Conv2dGeometry& g, const T* w, const T* dz,
                                 T* dx) {
-  const Size2 padding{g.dilation.y * (g.R - 1) - g.padding.y, g.dilation.x * (g.S - 1) - g.padding.x};
-  const Conv2dGeometry turned{g.N, g.P,     g.Q,      g.K,    g.C,        g.R,     g.S,
-                              g.H, g.W,     g.stride, padding, g.dilation, g.groups};
+  const Size2 padding{g.dilation.y * (g.R - 1) - g.padding.y,
+                      g.dilation.x * (g.S - 1) - g.padding.x};
+  const Conv2dGeometry turned{g.N, g.P, g.Q,      g.K,     g.C,        g.R,     g.S,
+                              g.H, g.W, g.stride, padding, g.dilation, g.groups};
   const Problem<T> p({turned, 1}, {dz, nullptr, nullptr, w, nullptr}, Rows::pixels);
   start<Filters::turned>(cuda, "conv2d_backward_data", p, {.y = dx});
 }

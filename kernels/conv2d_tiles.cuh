@@ -1,6 +1,6 @@
 // Dense convolution of few channels to few filters on tensor cores, by the tiles of deformable
-// convolution without its offsets: one launch where the vendor's library takes up to four, with bias,
-// activation and pooling on the way out. For TF32 and bf16.
+// convolution without its offsets: one launch where the vendor's library takes up to four, with
+// bias, activation and pooling on the way out. For TF32 and bf16.
 #pragma once
 
 #include "kernels/conv2d.h"

@@ -44,7 +44,8 @@ __device__ T collect(const T* address) {
   using Word = std::conditional_t<sizeof(T) % 16 == 0, uint4,
                                   std::conditional_t<sizeof(T) % 8 == 0, uint2, unsigned>>;
   alignas(sizeof(Word)) T value;
-  for (std::size_t i = 0; i < sizeof(T) / sizeof(Word); ++i) {  // past the first cache: it may be stale
+  for (std::size_t i = 0; i < sizeof(T) / sizeof(Word);
+       ++i) {  // past the first cache: it may be stale
     reinterpret_cast<Word*>(&value)[i] = __ldcg(reinterpret_cast<const Word*>(address) + i);
   }
   return value;

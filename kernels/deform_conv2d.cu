@@ -18,7 +18,7 @@ void start(Cuda cuda, const Problem<T>& p, const Conv2dOutput<T>& out) {
       with_sampler.template operator()<PatchSampler<kTileRows, Tile, T>, 2>();
     } else if (p.vectors_fit()) {
       using Sampler = TapSampler<kVector<T>, kTileRows, kTileRows, kSets, Tile, T>;
-      with_sampler.template operator()<Sampler, filters == 64 ? 3 : 2>();
+      with_sampler.template operator()<Sampler, Tile::kTensorCores && filters == 64 ? 3 : 2>();
     } else {
       with_sampler.template operator()<TapSampler<1, kTileRows, kTileRows, kSets, Tile, T>, 2>();
     }
@@ -31,8 +31,9 @@ template <class T>
 void deform_conv2d_forward(Cuda cuda, const DeformConv2dGeometry& geometry,
                            const DeformConv2dInputs<T>& in, const Conv2dOutput<T>& out) {
   const Problem<T> p(geometry, in, out.cell == nullptr ? Rows::pixels : Rows::windows);
-  p.filters <= 32 ? start<32>(cuda, p, out) : p.filters <= 64 ? start<64>(cuda, p, out)
-                                                               : start<128>(cuda, p, out);
+  p.filters <= 32   ? start<32>(cuda, p, out)
+  : p.filters <= 64 ? start<64>(cuda, p, out)
+                    : start<128>(cuda, p, out);
 }
 
 template <class T>

@@ -174,25 +174,24 @@ class PointBackward {
       for (int i = thread(); i < kTapsAhead * kTileRows; i += kTileThreads) {
         const int m = i % kTileRows, t = tap + i / kTileRows;
         if (m < rows_ && t < p_.taps)
-          at_.points()[i] =
-              SamplingPoint<T>(p_, {n_, (first_ + m) / p_.Q, (first_ + m) % p_.Q},
-                               slice.offset_group, t);
+          at_.points()[i] = SamplingPoint<T>(p_, {n_, (first_ + m) / p_.Q, (first_ + m) % p_.Q},
+                                             slice.offset_group, t);
       }
     }
     tap_ = tap;
     Tile sums;
     for (int k = 0; k < p_.filters; k += kDepth) {
       const std::int64_t filter = slice.group * p_.filters + k;
+      TileCopy<Tile, kDepth, kColumns, T> weights;
+      weights.fetch({p_.in.w + filter * p_.columns() + tap * p_.channels + slice.column,
+                     p_.columns(), p_.filters - k, slice.count});
       if (!same_tile || p_.filters > kDepth) {
-        copy_tile<Tile, kTileRows, kDepth>(
-            Part<T>{dz_ + (n_ * p_.outputs + first_) * p_.g.K + filter, p_.g.K, rows_,
-                    p_.filters - k},
-            at_.gradients().memory, Memory::Gradients::kStride);
+        TileCopy<Tile, kTileRows, kDepth, T> gradients;
+        gradients.fetch(
+            {dz_ + (n_ * p_.outputs + first_) * p_.g.K + filter, p_.g.K, rows_, p_.filters - k});
+        gradients.store(at_.gradients().memory, Memory::Gradients::kStride);
       }
-      copy_tile<Tile, kDepth, kColumns>(
-          Part<T>{p_.in.w + filter * p_.columns() + tap * p_.channels + slice.column, p_.columns(),
-                  p_.filters - k, slice.count},
-          at_.weights().memory, Memory::Weights::kStride);
+      weights.store(at_.weights().memory, Memory::Weights::kStride);
       __syncthreads();
       sums.add_product(at_.gradients(), at_.weights());
       if (k + kDepth < p_.filters) __syncthreads();
@@ -263,7 +262,8 @@ class PointBackward {
     }
     const int begin = end - count;
     const int place = __shfl_sync(0xffffffffu, begin + before, owner);
-    if (inside) list[place + __popc(same & ((1u << lane()) - 1))] = static_cast<std::uint8_t>(thread());
+    if (inside)
+      list[place + __popc(same & ((1u << lane()) - 1))] = static_cast<std::uint8_t>(thread());
     const int mine = thread() / kAcross, c = thread() % kAcross * kVector<Real>;
     const int first = __shfl_sync(0xffffffffu, begin, mine);
     const int last = __shfl_sync(0xffffffffu, end, mine);
@@ -336,7 +336,9 @@ class PointBackward {
 };
 
 template <int size, class Tile, class T>
-__global__ void __launch_bounds__(kTileThreads, sizeof(T) > 4 ? 1 : size > 1 ? 3 : 2)
+__global__ void __launch_bounds__(kTileThreads, sizeof(T) > 4                    ? 1
+                                                : Tile::kTensorCores && size > 1 ? 3
+                                                                                 : 2)
     points_kernel(Problem<T> p, const T* dz, int tiles, Bands bands, Parts<Accumulator<T>> parts,
                   const Extent* extents, PointGradients<Accumulator<T>> out, T* dx) {
   DRAPE_DYNAMIC_SHARED(unsigned char, memory);
@@ -376,8 +378,8 @@ void few_channels(Cuda cuda, const Problem<T>& p, const T* dz,
       for (int k = 0; k < p.filters; k += size) {
         const Pack<T, size> pack = load<size>(gradients + k);
         for (int l = 0; l < size; ++l) {
-          ds.value[0] += static_cast<Real>(pack.value[l]) *
-                         static_cast<Real>(weights[(k + l) * p.columns()]);
+          ds.value[0] +=
+              static_cast<Real>(pack.value[l]) * static_cast<Real>(weights[(k + l) * p.columns()]);
         }
       }
       sums.template add<1>(p, point, image, c, ds);
@@ -436,8 +438,7 @@ void all_channels(Cuda cuda, const Problem<T>& p, const T* dz,
                           arrival_counters(cuda, blocks * slices)};
   const LaunchSize size{
       dim3(static_cast<unsigned>(blocks * part_count), static_cast<unsigned>(slices)),
-      dim3(kTileThreads),
-      PointsMemory<T>::kBandAt + static_cast<std::size_t>(band) * sizeof(Real)};
+      dim3(kTileThreads), PointsMemory<T>::kBandAt + static_cast<std::size_t>(band) * sizeof(Real)};
   with_tile<kColumns, T>(cuda, [&]<class Tile>() {
     const auto start = [&](auto kernel) {
       launch(cuda, "deform_conv2d_points", size, kernel, p, dz, tiles, bands, share,

@@ -23,8 +23,7 @@ void deform_weight_gradient(Cuda cuda, const Problem<T>& p, const T* dz, T* dw, 
 }
 
 template void deform_weight_gradient(Cuda, const Problem<float>&, const float*, float*, float*);
-template void deform_weight_gradient(Cuda, const Problem<double>&, const double*, double*,
-                                     double*);
+template void deform_weight_gradient(Cuda, const Problem<double>&, const double*, double*, double*);
 template void deform_weight_gradient(Cuda, const Problem<BFloat16>&, const BFloat16*, BFloat16*,
                                      BFloat16*);
 

@@ -174,8 +174,7 @@ struct alignas(16) Corners {
     }
     Real sum[size] = {};
     for (int i = 0; i < 4; ++i) {
-      for (int j = 0; j < size; ++j)
-        sum[j] += weight[i] * static_cast<Real>(of_corner[i].value[j]);
+      for (int j = 0; j < size; ++j) sum[j] += weight[i] * static_cast<Real>(of_corner[i].value[j]);
     }
     Pack<T, size> rounded;
     for (int j = 0; j < size; ++j) rounded.value[j] = static_cast<T>(sum[j]);
@@ -261,24 +260,28 @@ class TapSampler {
   __device__ TapSampler(const Problem<T>& p, std::int64_t end, Corners<T>* points)
       : p_(p), end_(end), points_(points) {}
 
-  /// tile[m][j] = column j of the slice, sampled for row first + m; zero where there is no such row
-  /// or column. Rows are `stride` apart. All threads must call it, have done so with the call
-  /// before, and wait before they read the tile.
-  __device__ void sample(const Slice& slice, std::int64_t first, T* tile, int stride) {
+  /// Takes column j of the slice for every row first + m; zero where there is no such row or
+  /// column. All threads must call it, and have done so with store() before.
+  __device__ void fetch(const Slice& slice, std::int64_t first) {
     if (first < first_ || first + rows > first_ + rows_ahead || slice.group != group_ ||
         slice.set < set_ || slice.set >= set_ + sets_ahead) {
       make_points(slice, first);
     }
-    constexpr int kAcross = kColumns / size, kDown = kTileThreads / kAcross;
-    const int j = static_cast<int>(threadIdx.x) % kAcross * size;
-    const int there = j < slice.count ? static_cast<int>(min(end_ - first, std::int64_t{rows})) : 0;
+    const int there =
+        column() < slice.count ? static_cast<int>(min(end_ - first, std::int64_t{rows})) : 0;
     const Corners<T>* points =
         points_ + (slice.set - set_) * rows_ahead + static_cast<int>(first - first_);
-    for (int m = static_cast<int>(threadIdx.x) / kAcross; m < rows; m += kDown) {
-      Pack<T, size> values{};
-      if (m < there) values = points[m].template sample<size>(p_, slice.channel + j);
-      store(tile + m * stride + j, prepared<Tile>(values));
+    for (int i = 0; i < kRows; ++i) {
+      values_[i] = {};
+      if (row(i) < there)
+        values_[i] = points[row(i)].template sample<size>(p_, slice.channel + column());
     }
+  }
+
+  /// Writes it to tile[m][j], whose rows are `stride` apart.
+  __device__ void store(T* tile, int stride) const {
+    for (int i = 0; i < kRows; ++i)
+      kernels::store(tile + row(i) * stride + column(), prepared<Tile>(values_[i]));
   }
 
  private:
@@ -297,11 +300,18 @@ class TapSampler {
     __syncthreads();
   }
 
+  static constexpr int kAcross = kColumns / size, kRows = rows / (kTileThreads / kAcross);
+  __device__ static int column() { return static_cast<int>(threadIdx.x) % kAcross * size; }
+  __device__ static int row(int i) {
+    return static_cast<int>(threadIdx.x) / kAcross + i * (kTileThreads / kAcross);
+  }
+
   const Problem<T>& p_;
   std::int64_t end_;
   Corners<T>* points_;
   std::int64_t first_ = -rows_ahead - 1;  // whose points are there
   int group_ = -1, set_ = 0;
+  Pack<T, size> values_[kRows];
 };
 
 /// Samples tiles of `rows` patches with few channels: a thread works out a sampling point and takes
@@ -315,12 +325,15 @@ class PatchSampler {
   __device__ PatchSampler(const Problem<T>& p, std::int64_t end, Corners<T>*) : p_(p), end_(end) {}
 
   /// As TapSampler's.
-  __device__ void sample(const Slice& slice, std::int64_t first, T* tile, int stride) {
+  __device__ void fetch(const Slice& slice, std::int64_t first) { slice_ = slice, first_ = first; }
+
+  __device__ void store(T* tile, int stride) const {
+    const Slice& slice = slice_;
     static_assert(kTileThreads % rows == 0);
     const int m = static_cast<int>(threadIdx.x) % rows, first_channel = slice.group * p_.channels;
     const int sets = p_.sets_of_tap(slice.group);
-    const bool there = first + m < end_;
-    const OutputPixel output = p_.pixel(there ? first + m : 0);
+    const bool there = first_ + m < end_;
+    const OutputPixel output = p_.pixel(there ? first_ + m : 0);
     T* const to = tile + m * stride - slice.column;
     const int end = slice.column + slice.count;
     for (int set = slice.set + static_cast<int>(threadIdx.x) / rows;; set += kTileThreads / rows) {
@@ -328,8 +341,8 @@ class PatchSampler {
       const int from = max(first_channel, offset_group * p_.channels_of_offset);
       const int column = tap * p_.channels + from - first_channel;
       if (column >= end) break;
-      const int count = min(first_channel + p_.channels,
-                            (offset_group + 1) * p_.channels_of_offset) - from;
+      const int count =
+          min(first_channel + p_.channels, (offset_group + 1) * p_.channels_of_offset) - from;
       Corners<T> point;
       if (there) point = Corners<T>(p_, output, offset_group, tap);
       for (int j = 0; j < count; ++j) {
@@ -345,7 +358,8 @@ class PatchSampler {
 
  private:
   const Problem<T>& p_;
-  std::int64_t end_;
+  std::int64_t end_, first_ = 0;
+  Slice slice_{};
 };
 
 /// A matrix of global memory, rows `stride` apart, of which a tile takes what is there.
@@ -360,29 +374,46 @@ struct Part {
   }
 };
 
-/// Copies `rows` x `columns` to a tile's factor in shared memory, zero where the part ends; rows there are `stride`
-/// apart, on bounds of 16 bytes. All threads must call it.
+/// `rows` x `columns` of a part on their way to a tile's factor in shared memory; zero where the
+/// part ends. All threads must take part.
 template <class Tile, int rows, int columns, class T>
-__device__ void copy_tile(const Part<T>& from, T* to, int stride) {
-  constexpr int kSize = kVector<T>, kAcross = columns / kSize, kDown = kTileThreads / kAcross;
-  static_assert(kTileThreads % kAcross == 0);
-  int r = static_cast<int>(threadIdx.x) / kAcross;
-  const int c = static_cast<int>(threadIdx.x) % kAcross * kSize;
-  const bool whole = from.aligned() && c + kSize <= from.columns;
-  const int there = static_cast<int>(min(std::int64_t{rows}, from.rows));
-  const T* source = from.first + r * from.stride + c;
-  for (; r < rows; r += kDown, source += kDown * from.stride) {
-    Pack<T, kSize> values{};
-    if (r < there && whole) {
-      values = load<kSize>(source);
-    } else if (r < there) {
-      for (int j = 0; j < kSize; ++j) {
-        if (c + j < from.columns) values.value[j] = source[j];
+class TileCopy {
+ public:
+  __device__ void fetch(const Part<T>& from) {
+    const int there = static_cast<int>(min(std::int64_t{rows}, from.rows));
+    const T* source = from.first + row(0) * from.stride + column();
+    if (from.aligned() && column() + kSize <= from.columns) {
+      for (int i = 0; i < kRows; ++i) {
+        values_[i] = {};
+        if (row(i) < there) values_[i] = load<kSize>(source + i * kDown * from.stride);
+      }
+      return;
+    }
+    for (int i = 0; i < kRows; ++i) {
+      values_[i] = {};
+      for (int j = 0; row(i) < there && j < kSize; ++j) {
+        if (column() + j < from.columns) values_[i].value[j] = source[i * kDown * from.stride + j];
       }
     }
-    store(to + r * stride + c, prepared<Tile>(values));
   }
-}
+
+  /// Rows there are `stride` apart, on bounds of 16 bytes.
+  __device__ void store(T* to, int stride) const {
+    for (int i = 0; i < kRows; ++i) {
+      if (rows % kDown == 0 || row(i) < rows)
+        kernels::store(to + row(i) * stride + column(), prepared<Tile>(values_[i]));
+    }
+  }
+
+ private:
+  static constexpr int kSize = kVector<T>, kAcross = columns / kSize;
+  static constexpr int kDown = kTileThreads / kAcross, kRows = (rows + kDown - 1) / kDown;
+  static_assert(kTileThreads % kAcross == 0);
+  __device__ static int column() { return static_cast<int>(threadIdx.x) % kAcross * kSize; }
+  __device__ static int row(int i) { return static_cast<int>(threadIdx.x) / kAcross + i * kDown; }
+
+  Pack<T, kSize> values_[kRows];
+};
 
 /// Calls f.operator()<Tile>() with the tile that multiplies T on this tag.
 template <int columns, class T, class F>

@@ -62,6 +62,40 @@ void backward(Cuda cuda, const Pool2dGeometry& g, const T* dy, const std::uint8_
   });
 }
 
+// Where windows lie side by side: a thread has one of them, or what lies behind the last.
+template <int size, class T>
+void backward_disjoint(Cuda cuda, const Pool2dGeometry& g, const T* dy,
+                       const std::uint8_t* position, T* dx) {
+  const std::int64_t packs = g.C / size, down = (g.H + g.window.y - 1) / g.window.y;
+  const std::int64_t along = (g.W + g.window.x - 1) / g.window.x;
+  const auto H = static_cast<int>(g.H), W = static_cast<int>(g.W);
+  const auto height = static_cast<int>(g.window.y), width = static_cast<int>(g.window.x);
+  for_each(cuda, "max_pool2d_backward", g.N * down * along * packs, [=] __device__(std::int64_t i) {
+    const std::int64_t window = i / packs, c = (i - window * packs) * size;
+    const std::int64_t row = window / along, n = row / down;
+    const int q = static_cast<int>(window - row * along), p = static_cast<int>(row - n * down);
+    Pack<T, size> gradients{};
+    Pack<std::uint8_t, size> positions{};
+    if (p < g.P && q < g.Q) {
+      const std::int64_t from = ((n * g.P + p) * g.Q + q) * g.C + c;
+      gradients = load<size>(dy + from);
+      positions = load<size>(position + from);
+    }
+    for (int r = 0; r < height; ++r) {
+      const int h = p * height + r;
+      for (int s = 0; s < width; ++s) {
+        const int w = q * width + s;
+        if (h >= H || w >= W) continue;
+        Pack<T, size> here{};
+        for (int j = 0; j < size; ++j) {
+          if (positions.value[j] == r * width + s) here.value[j] = gradients.value[j];
+        }
+        store(dx + ((n * H + h) * W + w) * g.C + c, here);
+      }
+    }
+  });
+}
+
 }  // namespace
 
 template <class T>
@@ -74,8 +108,13 @@ void max_pool2d_forward(Cuda cuda, const Pool2dGeometry& g, const T* x, T* y,
 template <class T>
 void max_pool2d_backward(Cuda cuda, const Pool2dGeometry& g, const T* dy,
                          const std::uint8_t* position, T* dx) {
-  packs_fit(g.C, dy, dx) && packs_fit(g.C, position) ? backward<kPack>(cuda, g, dy, position, dx)
-                                                     : backward<1>(cuda, g, dy, position, dx);
+  const bool packs = packs_fit(g.C, dy, dx) && packs_fit(g.C, position);
+  if (g.stride == g.window && g.padding == Size2{0}) {
+    packs ? backward_disjoint<kPack>(cuda, g, dy, position, dx)
+          : backward_disjoint<1>(cuda, g, dy, position, dx);
+  } else {
+    packs ? backward<kPack>(cuda, g, dy, position, dx) : backward<1>(cuda, g, dy, position, dx);
+  }
 }
 
 template void max_pool2d_forward(Cuda, const Pool2dGeometry&, const float*, float*, std::uint8_t*);

@@ -35,8 +35,7 @@ __global__ void optimizer_step_kernel(TensorBatch<Tensor> batch, Rule rule, Opti
   while (t < batch.count && blockIdx.x >= batch.first_block[t + 1]) ++t;
   if (!stopped && t < batch.count) {
     const Tensor& tensor = batch.tensors[t];
-    const std::int64_t first =
-        (blockIdx.x - batch.first_block[t]) * kElementsOfBlock + threadIdx.x;
+    const std::int64_t first = (blockIdx.x - batch.first_block[t]) * kElementsOfBlock + threadIdx.x;
     typename Rule::Element elements[kElementsOfThread];
     for (unsigned j = 0; j < kElementsOfThread; ++j) {
       const std::int64_t i = first + j * kOptimizerThreads;
@@ -80,8 +79,8 @@ void take_step(Cuda cuda, const char* name, std::span<const Tensor> tensors,
     }
     tensors = tensors.subspan(batch.count);
     const unsigned blocks = std::max(batch.first_block[batch.count], 1u);
-    launch(cuda, name, {dim3(blocks), dim3(kOptimizerThreads)}, optimizer_step_kernel<Tensor, Rule>, batch, rule,
-           step, tensors.empty(), arrival_counters(cuda, 1));
+    launch(cuda, name, {dim3(blocks), dim3(kOptimizerThreads)}, optimizer_step_kernel<Tensor, Rule>,
+           batch, rule, step, tensors.empty(), arrival_counters(cuda, 1));
   } while (!tensors.empty());
 }
 

@@ -1,5 +1,5 @@
-// Convolution as an implicit GEMM: patches are brought into shared memory by a sampler, tile by tile,
-// multiplied with filters, and never written out.
+// Convolution as an implicit GEMM: patches are brought into shared memory by a sampler, tile by
+// tile, multiplied with filters, and never written out.
 #pragma once
 
 #include "kernels/deform_sampling.cuh"
@@ -17,8 +17,8 @@ enum class Filters { plain, turned };
 template <int filters, Filters form, class Sampler, class T, class Sum>
 struct ForwardMemory {
   using Patches = Factor<T, kTileRows, kColumns, Contiguous::depth>;
-  using Weights = Factor<T, filters, kColumns,
-                         form == Filters::turned ? Contiguous::row : Contiguous::depth>;
+  using Weights =
+      Factor<T, filters, kColumns, form == Filters::turned ? Contiguous::row : Contiguous::depth>;
   static constexpr int kStages = sizeof(T) > 4 ? 1 : 2, kSumStride = filters + 4;
   static constexpr std::size_t kStageBytes = sizeof(T) * (Patches::kSize + Weights::kSize);
   static constexpr std::size_t kPointsAt =
@@ -30,9 +30,7 @@ struct ForwardMemory {
   __device__ Patches patches(int stage) const {
     return {reinterpret_cast<T*>(memory + stage * kStageBytes)};
   }
-  __device__ Weights weights(int stage) const {
-    return {patches(stage).memory + Patches::kSize};
-  }
+  __device__ Weights weights(int stage) const { return {patches(stage).memory + Patches::kSize}; }
   __device__ Corners<T>* points() const {
     return reinterpret_cast<Corners<T>*>(memory + kPointsAt);
   }
@@ -57,29 +55,34 @@ __global__ void __launch_bounds__(kTileThreads, blocks)
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * kTileRows;
 
   Sampler sampler(p, p.rows, at.points());
-  const auto fill = [&](const Slice& slice, int stage) {
-    sampler.sample(slice, first, at.patches(stage).memory, Memory::Patches::kStride);
-    if constexpr (form == Filters::turned) {
+  constexpr bool kTurned = form == Filters::turned;
+  using Copy = std::conditional_t<kTurned, TileCopy<Tile, kColumns, filters, T>,
+                                  TileCopy<Tile, filters, kColumns, T>>;
+  Copy weights;
+  const auto fetch = [&](const Slice& slice) {
+    if constexpr (kTurned) {
       const std::int64_t tap = p.taps - 1 - slice.tap, row = std::int64_t{p.taps} * p.g.K;
-      copy_tile<Tile, kColumns, filters>(
-          Part<T>{p.in.w + slice.channel * row + tap * p.g.K + first_filter, row, slice.count,
-                  p.filters - first_of_group},
-          at.weights(stage).memory, Memory::Weights::kStride);
+      weights.fetch({p.in.w + slice.channel * row + tap * p.g.K + first_filter, row, slice.count,
+                     p.filters - first_of_group});
     } else {
-      copy_tile<Tile, filters, kColumns>(
-          Part<T>{p.in.w + first_filter * p.columns() + slice.column, p.columns(),
-                  p.filters - first_of_group, slice.count},
-          at.weights(stage).memory, Memory::Weights::kStride);
+      weights.fetch({p.in.w + first_filter * p.columns() + slice.column, p.columns(),
+                     p.filters - first_of_group, slice.count});
     }
+    sampler.fetch(slice, first);
+  };
+  const auto store = [&](int stage) {
+    weights.store(at.weights(stage).memory, Memory::Weights::kStride);
+    sampler.store(at.patches(stage).memory, Memory::Patches::kStride);
   };
   Tile sums;
   Slice slice = slice_at<way>(p, group * p.columns());
   for (int column = 0, stage = 0;; stage = (stage + 1) % Memory::kStages) {
     const bool more = column < p.columns();
-    if (more) fill(slice, stage);
-    if constexpr (Memory::kStages == 2) {  // what was filled in the round before
+    if (more) fetch(slice);
+    if constexpr (Memory::kStages == 2) {  // what was stored in the round before
       if (column > 0) sums.add_product(at.patches(1 - stage), at.weights(1 - stage));
     }
+    if (more) store(stage);
     __syncthreads();
     if (!more) break;
     if constexpr (Memory::kStages == 1) {
@@ -110,8 +113,8 @@ __global__ void __launch_bounds__(kTileThreads, blocks)
       const bool there = p.in.b != nullptr && first_of_group + k + j < p.filters;
       const Sum b = there ? static_cast<Sum>(p.in.b[first_filter + k + j]) : Sum(0);
       if (pooled) {
-        const Largest<Sum> largest = largest_of_window<Sum>(
-            out.activation, [&](int row) { return z[row].value[j] + b; });
+        const Largest<Sum> largest =
+            largest_of_window<Sum>(out.activation, [&](int row) { return z[row].value[j] + b; });
         y.value[j] = static_cast<T>(largest.value);
         cells.value[j] = largest.cell;
       } else {
@@ -123,8 +126,8 @@ __global__ void __launch_bounds__(kTileThreads, blocks)
     const std::int64_t result = pooled ? (first + m) / 4 : first + m;
     const std::int64_t to = result * p.g.K + first_filter + k;
     if (packs) {
-      store(out.y + to, y);
-      if (pooled) store(out.cell + to, cells);
+      kernels::store(out.y + to, y);
+      if (pooled) kernels::store(out.cell + to, cells);
       continue;
     }
     for (int j = 0; j < kPack && first_of_group + k + j < p.filters; ++j) {

@@ -36,9 +36,9 @@ struct WeightMemory {
   __device__ Sum* sums() const { return reinterpret_cast<Sum*>(memory); }
 };
 
-// dw of 64 filters (y) and one slice of columns (x), summed over a range of pixels (z), and with the
-// first slice their db, the sum of dz, unless that is null. The last of the ranges' blocks adds up
-// partial[z, y, x, 64, kColumns], and of_bias[z, group, y, 64] behind it, in the order of z.
+// dw of 64 filters (y) and one slice of columns (x), summed over a range of pixels (z), and with
+// the first slice their db, the sum of dz, unless that is null. The last of the ranges' blocks adds
+// up partial[z, y, x, 64, kColumns], and of_bias[z, group, y, 64] behind it, in the order of z.
 template <class Sampler, int blocks, class Tile, class T>
 __global__ void __launch_bounds__(kTileThreads, blocks)
     weight_kernel(Problem<T> p, const T* dz, std::int64_t pixels_of_range,
@@ -59,11 +59,15 @@ __global__ void __launch_bounds__(kTileThreads, blocks)
   const std::int64_t end = min(begin + pixels_of_range, p.pixels);
 
   Sampler sampler(p, end, at.points());
-  const auto fill = [&](std::int64_t first, int stage) {
-    sampler.sample(slice, first, at.patches(stage).memory, Memory::Patches::kStride);
-    copy_tile<Tile, kGradientDepth, kGradientFilters>(
-        Part<T>{dz + first * p.g.K + first_filter, p.g.K, end - first, p.filters - first_of_group},
-        at.gradients(stage).memory, Memory::Gradients::kStride);
+  TileCopy<Tile, kGradientDepth, kGradientFilters, T> gradients;
+  const auto fetch = [&](std::int64_t first) {
+    gradients.fetch(
+        {dz + first * p.g.K + first_filter, p.g.K, end - first, p.filters - first_of_group});
+    sampler.fetch(slice, first);
+  };
+  const auto store = [&](int stage) {
+    gradients.store(at.gradients(stage).memory, Memory::Gradients::kStride);
+    sampler.store(at.patches(stage).memory, Memory::Patches::kStride);
   };
   Tile sums;
   // A thread has a filter and a share of the depth.
@@ -71,20 +75,21 @@ __global__ void __launch_bounds__(kTileThreads, blocks)
   const int k = static_cast<int>(threadIdx.x) % kGradientFilters;
   Sum bias(0);
   const auto multiply = [&](int stage) {
-    const auto gradients = at.gradients(stage);
-    sums.add_product(gradients, at.patches(stage));
+    const auto factor = at.gradients(stage);
+    sums.add_product(factor, at.patches(stage));
     constexpr int kShares = kTileThreads / kGradientFilters;
     for (int i = static_cast<int>(threadIdx.x) / kGradientFilters; with_bias && i < kGradientDepth;
          i += kShares)
-      bias += static_cast<Sum>(*gradients.at(k, i));
+      bias += static_cast<Sum>(*factor.at(k, i));
   };
   for (std::int64_t first = begin;; first += kGradientDepth) {
     const int stage = static_cast<int>((first - begin) / kGradientDepth % Memory::kStages);
     const bool more = first < end;
-    if (more) fill(first, stage);
-    if constexpr (Memory::kStages == 2) {  // what was filled in the round before
+    if (more) fetch(first);
+    if constexpr (Memory::kStages == 2) {  // what was stored in the round before
       if (first > begin) multiply(1 - stage);
     }
+    if (more) store(stage);
     __syncthreads();
     if (!more) break;
     if constexpr (Memory::kStages == 1) {
@@ -139,7 +144,7 @@ __global__ void __launch_bounds__(kTileThreads, blocks)
         for (int j = 0; j < 4; ++j) total.value[j] += other.value[j];
       }
       if (strips == 1) {
-        store(of_tile + place(i), total);
+        kernels::store(of_tile + place(i), total);
       } else {
         of_strips[task] = total;
       }
@@ -151,7 +156,7 @@ __global__ void __launch_bounds__(kTileThreads, blocks)
         for (int j = 0; j < 4; ++j)
           total.value[j] += of_strips[strip * fours + static_cast<int>(threadIdx.x)].value[j];
       }
-      store(of_tile + place(static_cast<int>(threadIdx.x)), total);
+      kernels::store(of_tile + place(static_cast<int>(threadIdx.x)), total);
     }
     __syncthreads();
   }

@@ -20,9 +20,9 @@ template <class T, int rows, int depth, Contiguous contiguous>
 struct Factor {
   static constexpr Contiguous kContiguous = contiguous;
   static constexpr int kRows = rows, kDepth = depth;
-  static constexpr int kStride =
-      contiguous == Contiguous::depth ? depth + 16 / static_cast<int>(sizeof(T))
-                                      : rows + std::max(8, 16 / static_cast<int>(sizeof(T)));
+  static constexpr int kStride = contiguous == Contiguous::depth
+                                     ? depth + 16 / static_cast<int>(sizeof(T))
+                                     : rows + std::max(8, 16 / static_cast<int>(sizeof(T)));
   static constexpr int kSize = kStride * (contiguous == Contiguous::depth ? rows : depth);
   static_assert(kSize * sizeof(T) % 32 == 0, "what follows must lie on tensor cores' bounds");
 
@@ -39,6 +39,7 @@ class ScalarTile {
  public:
   using Element = T;
   using Sum = T;
+  static constexpr bool kTensorCores = false;
 
   /// What is to be written to a factor for x.
   __device__ static T prepared(T x) { return x; }
@@ -71,8 +72,8 @@ class ScalarTile {
   T sums_[4][kColumns] = {};
 };
 
-/// 16 x `columns` sums of one warp on tensor cores, in f32: of factors in bf16, or in f32 rounded to
-/// TF32.
+/// 16 x `columns` sums of one warp on tensor cores, in f32: of factors in bf16, or in f32 rounded
+/// to TF32.
 template <class T, int columns>
 class WarpSums;
 
@@ -137,8 +138,7 @@ class WarpSums {
     if constexpr (kTf32) {
       for (int i = 0; i < rows / 4; ++i) {
         const int down = rows == 16 ? i % 2 * 8 : 0, along = (rows == 16 ? i / 2 : i) * 4;
-        share[i] = __float_as_uint(
-            *factor.at(row + lane() / 4 + down, depth + lane() % 4 + along));
+        share[i] = __float_as_uint(*factor.at(row + lane() / 4 + down, depth + lane() % 4 + along));
       }
     } else {  // matrices of 8 x 8, whose lines lanes point to
       constexpr bool kDepthFirst = F::kContiguous == Contiguous::depth;
@@ -234,6 +234,7 @@ class TensorTile {
  public:
   using Element = T;
   using Sum = float;
+  static constexpr bool kTensorCores = true;
 
   __device__ static T prepared(T x) { return Sums::prepared(x); }
 
