@@ -18,8 +18,6 @@ namespace drape::kernels {
 namespace {
 
 constexpr std::size_t kMostWorkspaceBytes = std::size_t{256} << 20;
-constexpr std::int64_t kFewFilters =
-    64;  // whose forward conv2d_tiles.cuh does; backward, twice as many
 
 void check(cudnnStatus_t status, const char* call) {
   if (status == CUDNN_STATUS_SUCCESS) return;
@@ -280,7 +278,7 @@ void direct_backward_filter(Cuda cuda, const Conv2dGeometry& g, const T* x, cons
 template <class T>
 void backward_data(Cuda cuda, const Conv2dGeometry& g, const T* w, const T* dz, T* dx) {
   if constexpr (!std::is_same_v<T, double>) {
-    if (conv2d_fits_tiles<T>(cuda, g, 2 * kFewFilters) && g.stride == Size2{1})
+    if (conv2d_fits_tiles<T>(cuda, g) && g.stride == Size2{1})
       return conv2d_tiles_backward_data(cuda, g, w, dz, dx);
   }
   if (!by_cudnn<BackwardData>(cuda, g, w, dz, dx)) direct_backward_data(cuda, g, w, dz, dx);
@@ -290,8 +288,7 @@ void backward_data(Cuda cuda, const Conv2dGeometry& g, const T* w, const T* dz, 
 template <class T>
 void backward_filter(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* dz, T* dw, T* db) {
   if constexpr (!std::is_same_v<T, double>) {
-    if (conv2d_fits_tiles<T>(cuda, g, 2 * kFewFilters))
-      return conv2d_tiles_backward_filter(cuda, g, x, dz, dw, db);
+    if (conv2d_fits_tiles<T>(cuda, g)) return conv2d_tiles_backward_filter(cuda, g, x, dz, dw, db);
   }
   if (db != nullptr) column_sums(cuda, g.N * g.P * g.Q, g.K, dz, db);
   if (!by_cudnn<BackwardFilter>(cuda, g, x, dz, dw)) direct_backward_filter(cuda, g, x, dz, dw);
@@ -329,8 +326,7 @@ void conv2d_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w, 
                     const Conv2dOutput<T>& out) {
   if (g.C == 1) return conv2d_one_channel_forward(cuda, g, x, w, b, out);
   if constexpr (!std::is_same_v<T, double>) {
-    if (conv2d_fits_tiles<T>(cuda, g, kFewFilters))
-      return conv2d_tiles_forward(cuda, g, x, w, b, out);
+    if (conv2d_fits_tiles<T>(cuda, g)) return conv2d_tiles_forward(cuda, g, x, w, b, out);
   }
   const bool pooled = out.cell != nullptr;
   const DeviceBuffer<T> whole(cuda, pooled ? g.y_size() : 0);

@@ -8,13 +8,13 @@
 
 namespace drape::kernels {
 
-/// Whether conv2d_tiles_... are to be taken for this type and geometry of at most so many filters.
+/// Whether conv2d_tiles_... are to be taken for this type and geometry.
 template <class T>
-bool conv2d_fits_tiles(Cuda cuda, const Conv2dGeometry& g, std::int64_t filters) {
-  constexpr std::int64_t kFewChannels = 64;
+bool conv2d_fits_tiles(Cuda cuda, const Conv2dGeometry& g) {
+  constexpr std::int64_t kFew = 64;
   const bool tensor_cores =
       std::is_same_v<T, BFloat16> || (std::is_same_v<T, float> && cuda.math == Math::tf32);
-  return tensor_cores && g.groups == 1 && g.C <= kFewChannels && g.K <= filters &&
+  return tensor_cores && g.groups == 1 && g.C <= kFew && g.K <= kFew &&
          g.N * g.H * g.W < std::int64_t{1} << 31 && g.N * g.P * g.Q < std::int64_t{1} << 31;
 }
 
