@@ -190,16 +190,16 @@ void backward(Cuda cuda, const Conv2dGeometry& g, const Taps& taps, const T* x,
       });
 }
 
-// Calls f.operator()<size, is_square>() with the largest pack of filters that fits.
+// Calls f.operator()<size, is_square>() with the largest pack of filters that fits; of one filter
+// where taps are not square.
 template <class T, class F, class... Arrays>
 void with_pack(const Conv2dGeometry& g, F&& f, const Arrays*... arrays) {
-  const auto with = [&]<int size>() {
-    square(g) ? f.template operator()<size, true>() : f.template operator()<size, false>();
-  };
+  if (!square(g)) return f.template operator()<1, false>();
   if constexpr (sizeof(T) <= 4) {  // sums of four filters in double take too much shared memory
-    if (packs_fit<4>(g.K, arrays...)) return with.template operator()<4>();
+    if (packs_fit<4>(g.K, arrays...)) return f.template operator()<4, true>();
   }
-  packs_fit<2>(g.K, arrays...) ? with.template operator()<2>() : with.template operator()<1>();
+  packs_fit<2>(g.K, arrays...) ? f.template operator()<2, true>()
+                               : f.template operator()<1, true>();
 }
 
 }  // namespace

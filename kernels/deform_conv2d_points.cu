@@ -335,10 +335,14 @@ class PointBackward {
   int tile_ = -1, first_ = 0, rows_ = 0, tap_ = 0, point_tap_ = 0;  // what work() made
 };
 
+// As many blocks on a multiprocessor as registers allow.
 template <int size, class Tile, class T>
-__global__ void __launch_bounds__(kTileThreads, sizeof(T) > 4                    ? 1
-                                                : Tile::kTensorCores && size > 1 ? 3
-                                                                                 : 2)
+constexpr int kPointBlocks = sizeof(T) > 4 || size == 1 ? 1
+                             : Tile::kTensorCores       ? 3
+                                                        : 2;
+
+template <int size, class Tile, class T>
+__global__ void __launch_bounds__(kTileThreads, DRAPE_BLOCKS(kPointBlocks<size, Tile, T>))
     points_kernel(Problem<T> p, const T* dz, int tiles, Bands bands, Parts<Accumulator<T>> parts,
                   const Extent* extents, PointGradients<Accumulator<T>> out, T* dx) {
   DRAPE_DYNAMIC_SHARED(unsigned char, memory);

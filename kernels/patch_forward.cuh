@@ -40,7 +40,7 @@ struct ForwardMemory {
 // y = sampled patches times filters, with bias, activation and pooling. A block makes the results
 // of 64 rows (x) and so many filters of a group (y), slice by slice of the patches.
 template <class Sampler, Filters form, int filters, int blocks, class Tile, class T>
-__global__ void __launch_bounds__(kTileThreads, blocks)
+__global__ void __launch_bounds__(kTileThreads, DRAPE_BLOCKS(blocks))
     forward_kernel(Problem<T> p, Conv2dOutput<T> out) {
   using Sum = typename Tile::Sum;
   using Memory = ForwardMemory<filters, form, Sampler, T, Sum>;

@@ -40,7 +40,7 @@ struct WeightMemory {
 // the first slice their db, the sum of dz, unless that is null. The last of the ranges' blocks adds
 // up partial[z, y, x, 64, kColumns], and of_bias[z, group, y, 64] behind it, in the order of z.
 template <class Sampler, int blocks, class Tile, class T>
-__global__ void __launch_bounds__(kTileThreads, blocks)
+__global__ void __launch_bounds__(kTileThreads, DRAPE_BLOCKS(blocks))
     weight_kernel(Problem<T> p, const T* dz, std::int64_t pixels_of_range,
                   typename Tile::Sum* partial, std::uint32_t* arrived, T* dw, T* db) {
   using Sum = typename Tile::Sum;

@@ -10,6 +10,13 @@ namespace drape::kernels {
 
 inline constexpr int kTileThreads = 256, kTileRows = 64;
 
+/// As many blocks on a multiprocessor as wanted: before Hopper its shared memory holds two.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
+#define DRAPE_BLOCKS(...) ((__VA_ARGS__) > 2 ? 2 : (__VA_ARGS__))
+#else
+#define DRAPE_BLOCKS(...) (__VA_ARGS__)
+#endif
+
 /// Which index of a factor is contiguous: its row or column i, or the depth d that is summed over.
 enum class Contiguous { row, depth };
 
