@@ -31,6 +31,7 @@ HERE = Path(__file__).resolve().parent
 SANITIZERS = ("memcheck", "racecheck", "initcheck", "synccheck")
 BATCH = 128
 TUNED = ["--channels-last", "--compile", "--fused-adam", "--tf32"]
+PEERS = {"eager": [], "tuned": TUNED, "tuned, graphs": [*TUNED, "--cuda-graphs"]}
 
 
 class Report:
@@ -196,13 +197,13 @@ def peer_command(report, epochs, limit, *flags):
 
 
 def training(report):
-    """Images per second of every system: ours, PyTorch as it comes, PyTorch tuned."""
-    rows = {system: dict.fromkeys(("drape", "eager", "tuned")) for system in SYSTEMS}
+    """Images per second of every system: ours, PyTorch as it comes, tuned, and in CUDA graphs."""
+    rows = {system: dict.fromkeys(("drape", *PEERS)) for system in SYSTEMS}
     options = ["--device", "cuda", "--tf32", "--batch", BATCH, "--steps", 60, "--repeats", 3]
     for row in measured(report, report.arguments.bin / "bench_training", *options)[1]:
         rows[row["name"]]["drape"] = row["images/s"]
     report.keep(False, rows=rows)
-    for configuration, flags in (("eager", []), ("tuned", TUNED)):
+    for configuration, flags in PEERS.items():
         _, out, _ = report.run(*peer_command(report, 3, 100 * BATCH, *flags))
         for line in json_lines(out):  # the first epoch, which compiles, does not count
             if line["epoch"] > 1:

@@ -32,12 +32,13 @@ def kernels(part):
 
 
 def training(part):
-    head = ["system", "drape, images/s", "eager", "tuned", "times eager", "times tuned"]
+    peers = [name for name in next(iter(part["rows"].values())) if name != "drape"]
+    head = ["system", "drape, images/s", *peers, *(f"times {name}" for name in peers)]
     rows = []
     for system, row in part["rows"].items():
-        ours, eager, tuned = (row[name] for name in ("drape", "eager", "tuned"))
-        speeds = (speed and round(speed) for speed in (ours, eager, tuned))
-        rows.append((system, *speeds, ratio(ours, eager), ratio(ours, tuned)))
+        ours, theirs = row["drape"], [row[name] for name in peers]
+        speeds = (speed and round(speed) for speed in (ours, *theirs))
+        rows.append((system, *speeds, *(ratio(ours, speed) for speed in theirs)))
     return table(head, rows)
 
 

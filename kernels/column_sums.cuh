@@ -39,9 +39,9 @@ __global__ void __launch_bounds__(kSumThreads<Sum>)
     };
     Sum* const own = of_strip(threadIdx.y);
     *own = mine;
-    for (unsigned half = strips / 2; half > 0; half /= 2) {
+    for (unsigned apart = strips / 2; apart > 0; apart /= 2) {
       __syncthreads();
-      if (threadIdx.y < half) *own += *of_strip(threadIdx.y + half);
+      if (threadIdx.y < apart) *own += *of_strip(threadIdx.y + apart);
     }
     return *own;
   };

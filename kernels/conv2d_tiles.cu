@@ -18,14 +18,14 @@ class GridSampler {
   /// As TapSampler's.
   __device__ void fetch(const Slice& slice, std::int64_t first) {
     if (first != first_) place(first);
-    const int r = slice.tap / p_.at.S, s = slice.tap - r * p_.at.S;
+    const int r = slice.tap / p_.grid.S, s = slice.tap - r * p_.grid.S;
     const int there =
         column() < slice.count ? static_cast<int>(min(end_ - first, std::int64_t{rows})) : 0;
     for (int i = 0; i < kRows; ++i) {
-      const int h = p_.at.y(y_[i], r), v = p_.at.x(x_[i], s);
+      const int h = p_.grid.y(y_[i], r), v = p_.grid.x(x_[i], s);
       values_[i] = {};
-      if (row(i) < there && p_.at.inside(h, v)) {
-        const std::uint32_t pixel = image_[i] + static_cast<std::uint32_t>(h * p_.at.W + v);
+      if (row(i) < there && p_.grid.inside(h, v)) {
+        const std::uint32_t pixel = image_[i] + static_cast<std::uint32_t>(h * p_.grid.W + v);
         values_[i] = load<size>(p_.in.x + pixel * p_.g.C + slice.channel + column());
       }
     }
@@ -46,7 +46,7 @@ class GridSampler {
   // The outputs of the rows from `first` on; without divisions if those before were there.
   __device__ void place(std::int64_t first) {
     const bool next = p_.order == Rows::pixels && first_ >= 0 && first == first_ + rows;
-    const auto of_image = static_cast<std::uint32_t>(p_.at.H * p_.at.W);
+    const auto of_image = static_cast<std::uint32_t>(p_.grid.H * p_.grid.W);
     first_ = first;
     for (int i = 0; i < kRows; ++i) {
       if (next) {

@@ -145,6 +145,9 @@ class PointBackward {
   }
 
  private:
+  // Lanes of one that scatters, and how many share out the pixels.
+  static constexpr int kAcross = kColumns / kVector<Real>, kOwners = kTileThreads / kAcross;
+
   // The band that works out the gradients of a tile's points: one near them.
   __device__ int owner(int tile, const Bands& bands) const {
     if (bands.count == 1) return 0;
@@ -207,18 +210,18 @@ class PointBackward {
   // d_offset and d_mask of the points: some lanes each, `size` channels a lane.
   __device__ void write_points(const PointGradients<Real>& out) {
     if (!out.wanted()) return;
-    constexpr int kAcross = kColumns / size;
+    constexpr int kLanesOfPoint = kColumns / size;
     const Slice& slice = chosen_.slice;
     const T* image = p_.in.x + n_ * image_ * p_.g.C;
-    const int c = thread() % kAcross * size;
-    for (int m = thread() / kAcross; m < kTileRows; m += kTileThreads / kAcross) {
+    const int c = thread() % kLanesOfPoint * size;
+    for (int m = thread() / kLanesOfPoint; m < kTileRows; m += kTileThreads / kLanesOfPoint) {
       PointSums<Real> sums;
       if (m < rows_ && c < slice.count) {
         Pack<Real, size> of_point;
         for (int j = 0; j < size; ++j) of_point.value[j] = at_.ds()[m * Memory::kStride + c + j];
         sums.template add<size>(p_, point(m), image, slice.channel + c, of_point);
       }
-      for (int distance = kAcross / 2; distance > 0; distance /= 2) {
+      for (int distance = kLanesOfPoint / 2; distance > 0; distance /= 2) {
         sums.first += __shfl_xor_sync(0xffffffffu, sums.first, distance);
         sums.left += __shfl_xor_sync(0xffffffffu, sums.left, distance);
         sums.right += __shfl_xor_sync(0xffffffffu, sums.right, distance);
@@ -279,8 +282,6 @@ class PointBackward {
       store(to, sum);
     }
   }
-  static constexpr int kAcross = kColumns / kVector<Real>, kOwners = kTileThreads / kAcross;
-
   // dx from the bands of all parts.
   __device__ void write_band(const Parts<Real>& parts, int part, T* dx) {
     constexpr int kSize = kVector<Real>;

@@ -35,7 +35,7 @@ template <class T>
 struct Problem {
   Conv2dGeometry g;
   DeformConv2dInputs<T> in;
-  Taps at;
+  Taps grid;
   int P, Q, taps, offset_groups;
   int channels, filters;   // of a weight group
   int channels_of_offset;  // of an offset group
@@ -48,7 +48,7 @@ struct Problem {
           Rows order_of_rows)
       : g(geometry.conv),
         in(inputs),
-        at(g),
+        grid(g),
         P(static_cast<int>(g.P)),
         Q(static_cast<int>(g.Q)),
         taps(static_cast<int>(geometry.taps())),
@@ -121,16 +121,16 @@ struct SamplingPoint {
   __device__ SamplingPoint(const Problem<T>& p, const OutputPixel& output, int offset_group,
                            int tap) {
     const std::int64_t j = p.point(output, offset_group, tap);
-    const int r = tap / p.at.S, s = tap - r * p.at.S;
-    const auto y = static_cast<Real>(p.at.y(output.y, r));
-    const auto x = static_cast<Real>(p.at.x(output.x, s));
+    const int r = tap / p.grid.S, s = tap - r * p.grid.S;
+    const auto y = static_cast<Real>(p.grid.y(output.y, r));
+    const auto x = static_cast<Real>(p.grid.x(output.x, s));
     const BilinearPoint<Real> at =
-        bilinear_point(y + p.in.offset[2 * j], x + p.in.offset[2 * j + 1], p.at.H, p.at.W);
+        bilinear_point(y + p.in.offset[2 * j], x + p.in.offset[2 * j + 1], p.grid.H, p.grid.W);
     mask = p.in.mask == nullptr ? Real(1) : p.in.mask[j];
     fy = at.fy;
     fx = at.fx;
     for (int i = 0; i < 4; ++i) {
-      corner[i] = at.pixel[i] == p.at.H * p.at.W ? -1 : at.pixel[i];
+      corner[i] = at.pixel[i] == p.grid.H * p.grid.W ? -1 : at.pixel[i];
       weight[i] = at.weight(i) * mask;
     }
   }
@@ -155,7 +155,7 @@ struct alignas(16) Corners {
   __device__ Corners(const Problem<T>& p, const OutputPixel& output, int offset_group, int tap) {
     const SamplingPoint<T> point(p, output, offset_group, tap);
     const std::uint32_t image =
-        static_cast<std::uint32_t>(output.n) * static_cast<std::uint32_t>(p.at.H * p.at.W);
+        static_cast<std::uint32_t>(output.n) * static_cast<std::uint32_t>(p.grid.H * p.grid.W);
     for (int i = 0; i < 4; ++i) {
       const std::int32_t corner = point.corner[i];
       pixel[i] = corner < 0 ? kOutside : image + static_cast<std::uint32_t>(corner);

@@ -135,11 +135,12 @@ __global__ void __launch_bounds__(kTileThreads, DRAPE_BLOCKS(blocks))
     Four* const of_strips = reinterpret_cast<Four*>(beside);
     for (int task = static_cast<int>(threadIdx.x); task < strips * fours; task += kTileThreads) {
       const int strip = task / fours, i = task - strip * fours;
-      const unsigned begin = gridDim.z * static_cast<unsigned>(strip) / strips;
-      const unsigned end = gridDim.z * static_cast<unsigned>(strip + 1) / strips;
+      const auto first_of = [&](int one) {
+        return gridDim.z * static_cast<unsigned>(one) / static_cast<unsigned>(strips);
+      };
       Four total{};
       DRAPE_UNROLL(8)
-      for (unsigned range = begin; range < end; ++range) {
+      for (unsigned range = first_of(strip); range < first_of(strip + 1); ++range) {
         const Four other = collect(published(range, i));
         for (int j = 0; j < 4; ++j) total.value[j] += other.value[j];
       }
