@@ -9,9 +9,19 @@ import sys
 import tempfile
 from pathlib import Path
 
+# Two tests, one of them with a name that has to be escaped and is listed on two lines.
+LISTED = """if [ "$1" = --list-tests ]; then
+  printf 'All available test cases:\\n  one\\n      [tag]\\n  a, b and\\n    c\\n2 test cases\\n'
+  exit 2
+fi
+"""
+PASSES = """case "$1" in
+  one | 'a\\, b and c') echo "All tests passed (3 assertions in 1 test case)" ;;
+  *) exit 1 ;;
+esac"""
 PROGRAMS = {
-    "drape_cuda_tests": 'echo "All tests passed (3 assertions in 1 test case)"',
-    "drape_tests": 'echo "All tests passed (5 assertions in 2 test cases)"',
+    "drape_cuda_tests": LISTED + PASSES,
+    "drape_tests": LISTED + PASSES,
     "bench_kernels": 'echo "{ not JSON"; exit 3',
     "bench_training": """for path; do :; done  # the last argument
         echo '{"rows": [{"name": "standard", "images/s": 100}]}' >"$path"; sleep 600""",
@@ -38,7 +48,8 @@ def main():
 
         code, parts, page = report_of(folder, "tests")
         assert code == 0 and parts["tests"]["sound"], parts
-        assert parts["tests"]["rows"]["drape_tests"]["exit code"] == 0, parts
+        all_pass = {"tests": 2, "passed": 2, "others": None}
+        assert parts["tests"]["rows"]["drape_tests"] == all_pass, parts
 
         code, parts, page = report_of(folder, "tests", "sanitizers", "kernels", "training")
         assert code == 1, parts
@@ -49,12 +60,18 @@ def main():
             "training": False,  # stopped
         }, parts
         assert parts["training"]["rows"]["standard"]["drape"] == 100, parts
-        for text in ("## tests: sound", "5 assertions", "## kernels: not sound", "standard | 100"):
+        for text in ("## tests: sound", "| 2 | 2 |", "## kernels: not sound", "standard | 100"):
             assert text in page, page
 
-        (folder / "drape_tests").write_text('#!/bin/sh\necho "SKIPPED: no device"\n')
+        skips = LISTED + 'echo "SKIPPED: no device"; echo "All tests passed (1 assertion)"'
+        (folder / "drape_tests").write_text(f"#!/bin/sh\n{skips}\n")
         code, parts, _ = report_of(folder, "tests")
-        assert code == 1 and parts["tests"]["rows"]["drape_tests"]["skipped"] == 1, parts
+        assert code == 1, parts
+        assert parts["tests"]["rows"]["drape_tests"]["others"] == "one; a, b and c", parts
+
+        (folder / "drape_tests").write_text("#!/bin/sh\n")  # a list without a test proves nothing
+        code, parts, _ = report_of(folder, "tests")
+        assert code == 1 and parts["tests"]["rows"]["drape_tests"]["tests"] == 0, parts
 
 
 if __name__ == "__main__":
