@@ -1,11 +1,11 @@
 """Breaks the CUDA kernels one place at a time: how many broken kernels make a test fail?
 
-usage: mutate_kernels.py BUILD... [--count N] [--seed S] [--only TEXT]
+usage: mutate_kernels.py BUILD... [--count N] [--seed S] [--share K/N] [--only TEXT]
 
 BUILD are build folders with emulated kernels (cmake -DDRAPE_CUDA=EMULATED), tried in this order
 until one notices: plain, -DDRAPE_SANITIZE=address,undefined, -DDRAPE_RACE=ON. What nvcc alone
 compiles is left out. Prints a line per mutant, and the share that was noticed. Sources are put
-back, also after Ctrl-C.
+back, also after Ctrl-C. --share 1/2 and 2/2, in two checkouts, are one check in half the time.
 """
 
 import argparse
@@ -51,7 +51,8 @@ HOST_FILES = ("device.cu", "gemm.cu", "linear.cu", "memory.cu", "vendor_library.
 HOST = re.compile(
     r"#include|^\s*//|template|static_assert|throw|Error|check\(|check_cuda|constexpr int k|"
     r"blocks_for|launch\(|dim3|std::clamp|kMost|workspace|Workspace|namespace|using |"
-    r"count_of|__launch_bounds__|DeviceBuffer|_kernel<|known|proposals|handle"
+    r"count_of|__launch_bounds__|DeviceBuffer|_kernel<|known|proposals|handle|DRAPE_UNROLL|"
+    r"DRAPE_BLOCKS|kPointBlocks|kSumThreads|constexpr std::int64_t kBlocks"
 )
 # a < b ? b : a is the same with <=.
 SAME_EITHER_WAY = re.compile(r"(\w+) ([<>])=? ([\w.]+) \? \3 : \1\b")
@@ -105,13 +106,15 @@ def main():
     parser.add_argument("builds", nargs="+", metavar="BUILD")
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--share", metavar="K/N", default="1/1", help="every Nth, from the Kth on")
     parser.add_argument("--only", default="", help="part of a file's name")
     arguments = parser.parse_args()
     everything = candidates(arguments.only)
     random.Random(arguments.seed).shuffle(everything)
+    share, shares = map(int, arguments.share.split("/"))
     counted = killed = 0
-    for path, number, changed in everything:
-        if counted == arguments.count:
+    for path, number, changed in everything[share - 1 :: shares]:
+        if counted == -(-arguments.count // shares):
             break
         source = path.read_text()
         lines = source.split("\n")
