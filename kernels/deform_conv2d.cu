@@ -7,6 +7,8 @@
 namespace drape::kernels {
 namespace {
 
+// Tiles of 64 filters are for all; of fewer and more for tensor cores, of more where they are fed
+// by vectors.
 template <int filters, class T>
 void start(Cuda cuda, const Problem<T>& p, const Conv2dOutput<T>& out) {
   with_tile<filters, T>(cuda, [&]<class Tile>() {
@@ -14,13 +16,17 @@ void start(Cuda cuda, const Problem<T>& p, const Conv2dOutput<T>& out) {
       patch_forward<Sampler, Filters::plain, filters, blocks, Tile>(cuda, "deform_conv2d_forward",
                                                                     p, out);
     };
-    if (p.few_channels()) {
-      with_sampler.template operator()<PatchSampler<kTileRows, Tile, T>, 2>();
-    } else if (p.vectors_fit()) {
-      using Sampler = TapSampler<kVector<T>, kTileRows, kTileRows, kSets, Tile, T>;
-      with_sampler.template operator()<Sampler, Tile::kTensorCores && filters == 64 ? 3 : 2>();
-    } else {
-      with_sampler.template operator()<TapSampler<1, kTileRows, kTileRows, kSets, Tile, T>, 2>();
+    if constexpr (Tile::kTensorCores || filters == 64) {
+      if (p.vectors_fit() && !p.few_channels()) {
+        using Sampler = TapSampler<kVector<T>, kTileRows, kTileRows, kSets, Tile, T>;
+        constexpr int kBlocks = Tile::kTensorCores && filters == 64 ? 3 : 2;
+        return with_sampler.template operator()<Sampler, kBlocks>();
+      }
+    }
+    if constexpr (filters == 64 || (Tile::kTensorCores && filters < 64)) {
+      using OneByOne = TapSampler<1, kTileRows, kTileRows, kSets, Tile, T>;
+      p.few_channels() ? with_sampler.template operator()<PatchSampler<kTileRows, Tile, T>, 2>()
+                       : with_sampler.template operator()<OneByOne, 2>();
     }
   });
 }
@@ -31,9 +37,11 @@ template <class T>
 void deform_conv2d_forward(Cuda cuda, const DeformConv2dGeometry& geometry,
                            const DeformConv2dInputs<T>& in, const Conv2dOutput<T>& out) {
   const Problem<T> p(geometry, in, out.cell == nullptr ? Rows::pixels : Rows::windows);
-  p.filters <= 32   ? start<32>(cuda, p, out)
-  : p.filters <= 64 ? start<64>(cuda, p, out)
-                    : start<128>(cuda, p, out);
+  const bool tensor_cores =
+      std::is_same_v<T, BFloat16> || (std::is_same_v<T, float> && cuda.math == Math::tf32);
+  if (tensor_cores && p.filters <= 32) return start<32>(cuda, p, out);
+  const bool many = p.filters > 64 && p.vectors_fit() && !p.few_channels();
+  tensor_cores&& many ? start<128>(cuda, p, out) : start<64>(cuda, p, out);
 }
 
 template <class T>

@@ -3,13 +3,17 @@
 #include <memory>
 
 #include "core/placed.h"
+#include "data/batches.h"
 #include "layers/add.h"
 #include "layers/avg_pool2d.h"
 #include "layers/batch_norm.h"
 #include "layers/cast.h"
 #include "layers/conv2d.h"
+#include "layers/deform_conv2d.h"
+#include "layers/dropout.h"
 #include "layers/linear.h"
 #include "layers/losses.h"
+#include "layers/max_pool2d.h"
 #include "layers/relu.h"
 #include "optim/adam.h"
 #include "optim/sgd.h"
@@ -21,6 +25,98 @@
 
 namespace drape::tests {
 namespace {
+
+Input all_of(const Shape& shape) {
+  return {shape, {}, FirstAxis::fixed};
+}
+
+Op conv2d_row(const char* name, const Shape& x, const Shape& w, const Conv2dOptions& options) {
+  return {name, {{x}, all_of(w), all_of({w[0]})}, [=](std::span<const Tensor> in) {
+            return conv2d(in[0], in[1], in[2], options);
+          }};
+}
+// Of an image that is not an input.
+Op first_layer_row(const char* name, const Shape& x, const Shape& w, const Conv2dOptions& options) {
+  return {name, {all_of(w), all_of({w[0]})}, [=](std::span<const Tensor> in) {
+            const Tensor image = draw(x, Values::distinct, {.seed = 3, .id = 0}, in[0].dtype());
+            return conv2d(image.to(in[0].device()), in[0], in[1], options);
+          }};
+}
+Op deform_conv2d_row(const char* name, const Shape& x, const Shape& w) {
+  const Shape offset{x[0], x[1], x[2], 2 * w[1] * w[2]};
+  return {name,
+          {{x}, {offset, Values::between_pixels}, all_of(w), all_of({w[0]})},
+          [](std::span<const Tensor> in) {
+            return deform_conv2d(in[0], in[1], {}, in[2], in[3], {.padding = 1});
+          }};
+}
+Op pool2d_row(const char* name, Tensor (*pool)(const Tensor&, const Pool2dOptions&), const Shape& x,
+              const Pool2dOptions& options) {
+  return {name, {{x, Values::distinct}}, [=](std::span<const Tensor> in) {
+            return pool(in[0], options);
+          }};
+}
+
+// What the op table has no sizes for: channels in whole packs, and tiles of all kinds.
+std::vector<Op> rows_of_packs() {
+  const Pool2dOptions overlapping{.window = 3, .stride = 2, .padding = 1};
+  return {{"relu, packs",
+           {{{4, 8}, Values::nonzero}},
+           [](std::span<const Tensor> in) { return relu(in[0]); }},
+          {"add, packs",
+           {{{3, 8}}, {{3, 8}}},
+           [](std::span<const Tensor> in) { return add(in[0], in[1]); }},
+          {"dropout, packs",
+           {{{3, 16}}},
+           [](std::span<const Tensor> in) { return dropout(in[0], 0.3, {.seed = 7, .id = 0}); }},
+          {"batch_norm, packs",
+           {{{9, 2, 1, 8}}, {{8}, Values::positive, FirstAxis::fixed}, all_of({8})},
+           [](std::span<const Tensor> in) {
+             const auto running = [&](double value) {
+               return Tensor::full({8}, value, accumulator(in[0].dtype()), in[0].device());
+             };
+             return batch_norm(in[0], {in[1], in[2], running(0.0), running(1.0)}, Mode::train,
+                               {.activation = Activation::relu, .dropout = 0.4},
+                               {.seed = 7, .id = 0});
+           }},
+          pool2d_row("max_pool2d, packs", max_pool2d, {2, 5, 6, 4}, {}),
+          pool2d_row("max_pool2d, overlapping, packs", max_pool2d, {1, 5, 6, 4}, overlapping),
+          pool2d_row("avg_pool2d, packs", avg_pool2d, {1, 5, 6, 4}, overlapping)};
+}
+
+std::vector<Op> rows_of_tiles() {
+  const Conv2dOptions padded{.padding = 1};
+  const Conv2dOptions largest{
+      .padding = 1, .activation = Activation::relu, .pooling = Pooling::max_2x2};
+  Conv2dOptions in_groups = largest;
+  in_groups.groups = 2;
+  return {conv2d_row("conv2d, pooled packs", {2, 5, 4, 3}, {4, 3, 3, 3}, largest),
+          conv2d_row("conv2d, groups, pooled packs", {2, 4, 5, 4}, {8, 3, 3, 2}, in_groups),
+          conv2d_row("conv2d, groups, pooled", {2, 4, 5, 4}, {6, 3, 3, 2}, in_groups),
+          first_layer_row("first layer, packs", {2, 5, 4, 1}, {8, 3, 3, 1}, padded),
+          first_layer_row("first layer, pooled packs", {2, 5, 4, 1}, {4, 3, 3, 1}, largest),
+          first_layer_row("first layer, not square", {2, 5, 4, 1}, {4, 2, 3, 1}, padded),
+          conv2d_row("conv2d, 8 channels to 40", {1, 4, 5, 8}, {40, 2, 2, 8}, padded),
+          conv2d_row("conv2d, 6 channels to 40", {1, 4, 5, 6}, {40, 2, 2, 6}, padded),
+          conv2d_row("conv2d, 5 channels to 40", {1, 4, 5, 5}, {40, 2, 2, 5}, padded),
+          conv2d_row("conv2d, 40 channels to 8", {1, 4, 5, 40}, {8, 2, 2, 40}, padded),
+          conv2d_row("conv2d, 40 channels to 6", {1, 4, 5, 40}, {6, 2, 2, 40}, padded),
+          conv2d_row("conv2d, 40 channels to 5", {1, 4, 5, 40}, {5, 2, 2, 40}, padded),
+          deform_conv2d_row("deform_conv2d, 8 channels to 40", {1, 4, 5, 8}, {40, 3, 3, 8}),
+          deform_conv2d_row("deform_conv2d, 8 channels to 70", {1, 4, 5, 8}, {70, 3, 3, 8}),
+          deform_conv2d_row("deform_conv2d, 5 channels to 40", {1, 4, 5, 5}, {40, 3, 3, 5}),
+          deform_conv2d_row("deform_conv2d, one channel to 40", {1, 4, 5, 1}, {40, 3, 3, 1})};
+}
+
+const std::vector<Op>& all_ops() {
+  static const std::vector<Op> ops = [] {
+    std::vector<Op> all = op_table();
+    for (const std::vector<Op>& more : {rows_of_packs(), rows_of_tiles()})
+      all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }();
+  return ops;
+}
 
 Op on_cuda(const Op& op) {
   return {op.name, op.inputs, on_device(Device::cuda, op.function)};
@@ -57,7 +153,7 @@ std::string parity_error(const Differentiated& a, const Differentiated& b, doubl
 
 TEST_CASE("every op's gradient on CUDA equals finite differences", "[cuda]") {
   if (const std::string why = no_cuda(); !why.empty()) return skip(why);
-  for (const Op& op : op_table()) {
+  for (const Op& op : all_ops()) {
     INFO(op.name);
     CHECK(directional_error(on_cuda(op).function, draw_inputs(op, DType::f64), 11) == "");
   }
@@ -65,7 +161,7 @@ TEST_CASE("every op's gradient on CUDA equals finite differences", "[cuda]") {
 
 TEST_CASE("every op on CUDA agrees with the CPU", "[cuda]") {
   if (const std::string why = no_cuda(); !why.empty()) return skip(why);
-  for (const Op& op : op_table()) {
+  for (const Op& op : all_ops()) {
     INFO(op.name);
     const Differentiated exact = run(op, DType::f64);
     CHECK(parity_error(exact, run(on_cuda(op), DType::f64), 1e-12) == "");
@@ -75,7 +171,7 @@ TEST_CASE("every op on CUDA agrees with the CPU", "[cuda]") {
 
 TEST_CASE("every op in bf16 on CUDA is off by its rounding at most", "[cuda]") {
   if (const std::string why = no_cuda(); !why.empty()) return skip(why);
-  for (const Op& op : op_table()) {
+  for (const Op& op : all_ops()) {
     INFO(op.name);
     const std::vector<Tensor> inputs = draw_inputs(op, DType::bf16);
     std::vector<Tensor> same;
@@ -223,7 +319,7 @@ TEST_CASE("tensors on different devices are refused", "[cuda]") {
 TEST_CASE("with TF32 every op on CUDA is off by its rounding at most", "[cuda]") {
   if (const std::string why = no_cuda(); !why.empty()) return skip(why);
   if constexpr (kCudaBuilt) set_cuda_math(Math::tf32);
-  for (const Op& op : op_table()) {
+  for (const Op& op : all_ops()) {
     INFO(op.name);
     CHECK(parity_error(run(op, DType::f64), run(on_cuda(op), DType::f32), 3e-3) == "");
   }
@@ -234,7 +330,7 @@ TEST_CASE("every op on CUDA gives the same bits twice, and its storages back", "
   if (const std::string why = no_cuda(); !why.empty()) return skip(why);
   constexpr std::int64_t kTimes =
       kEmulated ? 2 : 16;  // enough blocks that a device mixes their order
-  for (const Op& op : op_table()) {
+  for (const Op& op : all_ops()) {
     INFO(op.name);
     const std::int64_t before = live_storages();
     {
@@ -246,6 +342,23 @@ TEST_CASE("every op on CUDA gives the same bits twice, and its storages back", "
       }
     }
     CHECK(live_storages() == before);
+  }
+}
+
+TEST_CASE("a batch of odd images is gathered on CUDA as on the CPU", "[cuda]") {
+  if (const std::string why = no_cuda(); !why.empty()) return skip(why);
+  const std::vector<std::uint8_t> pixels{7, 0,   255, 3, 90,  17, 200, 1, 64,
+                                         2, 128, 33,  5, 250, 11, 8,   9, 10};
+  const Tensor images = Tensor::from(Shape{2, 3, 3, 1}, pixels);
+  const Tensor labels = Tensor::from(Shape{2}, std::vector<std::uint8_t>{2, 0});
+  const std::vector<std::int32_t> indices{1, 0, 1};
+  for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {
+    const DType on_cpu = dtype == DType::bf16 ? DType::f64 : dtype;
+    const Batch cpu = gather_batch(images, labels, indices, 3, {}, on_cpu);
+    const Batch cuda =
+        gather_batch(images.to(Device::cuda), labels.to(Device::cuda), indices, 3, {}, dtype);
+    CHECK(difference(cpu.x, cuda.x) <= (dtype == DType::bf16 ? 0x1p-9 : 0.0));
+    CHECK(difference(cpu.targets, cuda.targets) == 0.0);
   }
 }
 

@@ -9,8 +9,9 @@ binary=$1 log=$2
 
 # address, tab, name
 kernels=$(nm --demangle --defined-only "$binary" |
-  sed -nE 's/^([0-9a-f]+) [tTwW] (void )?(.*_kernel[<(].*)$/\1\t\3/p' |
-  sed -E '/operator|_FUN|\[clone/d; s/drape::(kernels::)?//g; s/\(anonymous namespace\):://g
+  sed -E 's/\(anonymous namespace\):://g' |
+  sed -nE 's/^([0-9a-f]+) [tTwW] (void )?([A-Za-z0-9_:]*_kernel[<(].*)$/\1\t\3/p' |
+  sed -E '/operator|_FUN|\[clone/d; s/drape::(kernels::)?//g
           s/(<|, )\([A-Za-z]+\)([0-9])/\1\2/g; s/\tfor_each(_element)?_kernel<([^(]*)\(.*/\t\2 elementwise/; s/\(.*//' |
   sort -u)
 awk -F '\t' '
