@@ -38,6 +38,7 @@ const std::vector<Op>& large_rows() {
       deformed("two slices of channels", {3, 5, 7, 40}, {5, 3, 3, 40}, {.padding = 1}),
       deformed("slices and bands", {1, 28, 29, 36}, {3, 1, 2, 36}, {.padding = {0, 1}}),
       deformed("two tiles of filters", {1, 9, 8, 8}, {70, 2, 2, 8}, {}),
+      deformed("whole tiles, two ranges of pixels", {1, 9, 10, 32}, {64, 1, 2, 32}, {}),
       deformed("slices cut by groups", {2, 4, 5, 132}, {6, 2, 1, 44},
                {.groups = 3, .offset_groups = 2}),
       deformed("one offset group cut by groups", {1, 3, 4, 72}, {2, 2, 1, 36},

@@ -52,7 +52,7 @@ HOST = re.compile(
     r"#include|^\s*//|template|static_assert|throw|Error|check\(|check_cuda|constexpr int k|"
     r"blocks_for|launch\(|dim3|std::clamp|kMost|workspace|Workspace|namespace|using |"
     r"count_of|__launch_bounds__|DeviceBuffer|_kernel<|known|proposals|handle|DRAPE_UNROLL|"
-    r"DRAPE_BLOCKS|kPointBlocks|kSumThreads|constexpr std::int64_t kBlocks"
+    r"DRAPE_BLOCKS|kPointBlocks|kSumThreads|constexpr std::int64_t kBlocks|tensor_cores"
 )
 # a < b ? b : a is the same with <=.
 SAME_EITHER_WAY = re.compile(r"(\w+) ([<>])=? ([\w.]+) \? \3 : \1\b")
