@@ -54,6 +54,8 @@ HOST = re.compile(
     r"count_of|__launch_bounds__|DeviceBuffer|_kernel<|known|proposals|handle|DRAPE_UNROLL|"
     r"DRAPE_BLOCKS|kPointBlocks|kSumThreads|constexpr std::int64_t kBlocks|tensor_cores"
 )
+# An array with room for one more is the same.
+ARRAY = re.compile(r"^\s*(?!return )(?:const |static )*[\w:<>]+ (?:\w+(?:\[\w+\])+(?: = \{\})?(?:, )?)+;")
 # a < b ? b : a is the same with <=.
 SAME_EITHER_WAY = re.compile(r"(\w+) ([<>])=? ([\w.]+) \? \3 : \1\b")
 
@@ -68,7 +70,7 @@ def candidates(only):
         for number, line in enumerate(path.read_text().split("\n")):
             if line.startswith("#"):
                 for_nvcc = line.startswith("#if defined(__CUDACC__)")
-            if for_nvcc or HOST.search(line):
+            if for_nvcc or HOST.search(line) or ARRAY.search(line):
                 continue
             code = line.split("//")[0]
             for pattern, replacement in MUTATIONS:
