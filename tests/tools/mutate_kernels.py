@@ -55,7 +55,9 @@ HOST = re.compile(
     r"DRAPE_BLOCKS|kPointBlocks|kSumThreads|constexpr std::int64_t kBlocks|tensor_cores"
 )
 # An array with room for one more is the same.
-ARRAY = re.compile(r"^\s*(?!return )(?:const |static )*[\w:<>]+ (?:\w+(?:\[\w+\])+(?: = \{\})?(?:, )?)+;")
+ARRAY = re.compile(
+    r"^\s*(?!return )(?:const |static )*[\w:<>]+ (?:\w+(?:\[\w+\])+(?: = \{\})?(?:, )?)+;"
+)
 # a < b ? b : a is the same with <=.
 SAME_EITHER_WAY = re.compile(r"(\w+) ([<>])=? ([\w.]+) \? \3 : \1\b")
 
