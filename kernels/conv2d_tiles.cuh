@@ -4,7 +4,7 @@
 #pragma once
 
 #include "kernels/conv2d.h"
-#include "kernels/cuda.cuh"
+#include "kernels/tensor_tile.cuh"
 
 namespace drape::kernels {
 
@@ -12,9 +12,7 @@ namespace drape::kernels {
 template <class T>
 bool conv2d_fits_tiles(Cuda cuda, const Conv2dGeometry& g) {
   constexpr std::int64_t kFew = 64;
-  const bool tensor_cores =
-      std::is_same_v<T, BFloat16> || (std::is_same_v<T, float> && cuda.math == Math::tf32);
-  return tensor_cores && g.groups == 1 && g.C <= kFew && g.K <= kFew &&
+  return uses_tensor_cores<T>(cuda) && g.groups == 1 && g.C <= kFew && g.K <= kFew &&
          g.N * g.H * g.W < std::int64_t{1} << 31 && g.N * g.P * g.Q < std::int64_t{1} << 31;
 }
 

@@ -37,11 +37,11 @@ template <class T>
 void deform_conv2d_forward(Cuda cuda, const DeformConv2dGeometry& geometry,
                            const DeformConv2dInputs<T>& in, const Conv2dOutput<T>& out) {
   const Problem<T> p(geometry, in, out.cell == nullptr ? Rows::pixels : Rows::windows);
-  const bool tensor_cores =
-      std::is_same_v<T, BFloat16> || (std::is_same_v<T, float> && cuda.math == Math::tf32);
-  if (tensor_cores && p.filters <= 32) return start<32>(cuda, p, out);
-  const bool many = p.filters > 64 && p.vectors_fit() && !p.few_channels();
-  tensor_cores&& many ? start<128>(cuda, p, out) : start<64>(cuda, p, out);
+  if (uses_tensor_cores<T>(cuda)) {
+    if (p.filters <= 32) return start<32>(cuda, p, out);
+    if (p.filters > 64 && p.vectors_fit() && !p.few_channels()) return start<128>(cuda, p, out);
+  }
+  start<64>(cuda, p, out);
 }
 
 template <class T>

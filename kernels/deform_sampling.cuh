@@ -421,7 +421,7 @@ void with_tile(Cuda cuda, F&& f) {
   if constexpr (std::is_same_v<T, BFloat16>) {
     f.template operator()<TensorTile<T, columns>>();
   } else if constexpr (std::is_same_v<T, float>) {
-    if (cuda.math == Math::tf32) return f.template operator()<TensorTile<T, columns>>();
+    if (uses_tensor_cores<T>(cuda)) return f.template operator()<TensorTile<T, columns>>();
     f.template operator()<ScalarTile<T, columns>>();
   } else {
     f.template operator()<ScalarTile<T, columns>>();

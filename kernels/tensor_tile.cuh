@@ -10,6 +10,12 @@ namespace drape::kernels {
 
 inline constexpr int kTileThreads = 256, kTileRows = 64;
 
+/// Whether products of T go to tensor cores on this tag.
+template <class T>
+bool uses_tensor_cores(Cuda cuda) {
+  return std::is_same_v<T, BFloat16> || (std::is_same_v<T, float> && cuda.math == Math::tf32);
+}
+
 /// As many blocks on a multiprocessor as wanted: before Hopper its shared memory holds two.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
 #define DRAPE_BLOCKS(...) ((__VA_ARGS__) > 2 ? 2 : (__VA_ARGS__))
@@ -44,7 +50,6 @@ struct Factor {
 template <class T, int columns>
 class ScalarTile {
  public:
-  using Element = T;
   using Sum = T;
   static constexpr bool kTensorCores = false;
 
@@ -239,7 +244,6 @@ class TensorTile {
   using Sums = WarpSums<T, columns / 2>;
 
  public:
-  using Element = T;
   using Sum = float;
   static constexpr bool kTensorCores = true;
 
