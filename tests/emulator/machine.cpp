@@ -1,5 +1,6 @@
 // The emulator's scheduler: the threads of one block on one host thread. A thread runs until it
 // waits; threads that never wait share one stack and cost no switch.
+#include <bit>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
@@ -261,39 +262,41 @@ class Machine {
   }
 
   bool release_warp_if_complete(unsigned warp, std::uint32_t mask) {
-    std::vector<unsigned> members;
-    for (unsigned i = warp * kLanes; i < end_of_warp(warp); ++i) {
+    const unsigned first_lane = warp * kLanes;
+    std::uint32_t members = 0;  // lanes
+    for (unsigned i = first_lane; i < end_of_warp(warp); ++i) {
       if ((mask >> (i % kLanes) & 1) == 0 || threads_[i].state == Thread::State::done) continue;
       if (threads_[i].state != Thread::State::in_warp) return false;
-      members.push_back(i);
+      members |= std::uint32_t{1} << (i % kLanes);
     }
-    if (members.empty()) return false;
-    const Thread& first = threads_[members.front()];
+    if (members == 0) return false;
+    const auto is_member = [&](unsigned lane) { return (members >> lane & 1) != 0; };
+    const Thread& first = threads_[first_lane + std::countr_zero(members)];
     std::uint64_t ballot = 0;
-    for (const unsigned i : members) {
+    for (unsigned i = first_lane; i < end_of_warp(warp); ++i) {
+      if (!is_member(i % kLanes)) continue;
       if (threads_[i].mask != mask || threads_[i].op != first.op) {
         fail("lanes of one warp wait for each other in different calls: " + text_of(first) + ", " +
              text_of(threads_[i]));
       }
       if (threads_[i].value != 0) ballot |= std::uint64_t{1} << (i % kLanes);
     }
-    for (const unsigned i : members) {
+    for (unsigned i = first_lane; i < end_of_warp(warp); ++i) {
+      if (!is_member(i % kLanes)) continue;
       Thread& thread = threads_[i];
       thread.result = ballot;
       if (thread.op != WarpOp::exchange) continue;
-      const unsigned source = warp * kLanes + static_cast<unsigned>(thread.source);
-      if (std::ranges::find(members, source) == members.end())
+      const auto source = static_cast<unsigned>(thread.source);
+      if (source >= kLanes || !is_member(source))
         fail("a shuffle reads a lane that takes no part: " + text_of(thread));
-      thread.result = threads_[source].value;
+      thread.result = threads_[first_lane + source].value;
     }
     if (first.op == WarpOp::wait) race::pass_warp_barrier(warp);  // the others order no memory
-    std::vector<unsigned> released;
-    for (const unsigned i : order_.of(warp * kLanes, end_of_warp(warp))) {
-      if (std::ranges::find(members, i) == members.end()) continue;
+    for (const unsigned i : order_.of(first_lane, end_of_warp(warp))) {
+      if (!is_member(i % kLanes)) continue;
       threads_[i].state = Thread::State::ready;
-      released.push_back(i);
+      ready_.push_back(i);
     }
-    make_ready(released);
     return true;
   }
 
