@@ -3,7 +3,7 @@
 # libraries are not among them: kernels/vendor_library.cu looks for them where it runs.
 
 set(installed "")
-foreach(program standard deep dilated deformable enhanced compare
+foreach(program standard deep dilated deformable enhanced compare drape_program
     drape_tests drape_cuda_tests bench_kernels bench_training)
   if(TARGET ${program})
     list(APPEND installed ${program})

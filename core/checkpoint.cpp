@@ -7,6 +7,7 @@
 #include <set>
 #include <string_view>
 
+#include "core/digest.h"
 #include "core/file.h"
 
 namespace drape {
@@ -16,7 +17,8 @@ static_assert(std::endian::native == std::endian::little, "elements are stored l
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::string_view kMetadata = "__metadata__";
+constexpr std::string_view kMetadata = "__metadata__", kDigest = "sha256";
+constexpr std::size_t kDigits = 64;
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::size_t kMaxHeaderBytes = std::size_t{1} << 20;
 constexpr std::size_t kMaxFileBytes = std::size_t{1} << 40;
@@ -113,6 +115,26 @@ std::map<std::string, std::string> parse_metadata(const Json& json) {
   return json.get<std::map<std::string, std::string>>();
 }
 
+std::string digest_of(const std::string& file) {
+  return sha256_hex(std::span(reinterpret_cast<const std::uint8_t*>(file.data()), file.size()));
+}
+
+// What the metadata says of the digest is what the file has, with zeros in its place.
+void check_digest(std::string file, const std::map<std::string, std::string>& metadata,
+                  Digest digest) {
+  const auto entry = metadata.find(std::string(kDigest));
+  DRAPE_CHECK(entry != metadata.end() || digest == Digest::if_there,
+              "expected a digest '{}' in the metadata, got none", kDigest);
+  if (entry == metadata.end()) return;
+  const std::string expected = entry->second;
+  const std::size_t place = file.find(expected);
+  DRAPE_CHECK(expected.size() == kDigits && place != std::string::npos,
+              "expected {} digits as '{}', got something else", kDigits, kDigest);
+  file.replace(place, kDigits, kDigits, '0');
+  const std::string found = digest_of(file);
+  DRAPE_CHECK(found == expected, "expected content with SHA-256 {}, got {}", expected, found);
+}
+
 Weights parse_weights(std::string_view file) {
   std::uint64_t length = 0;
   DRAPE_CHECK(file.size() >= kLengthBytes, "expected at least {} bytes, got {}", kLengthBytes,
@@ -149,6 +171,7 @@ void save_weights(const std::filesystem::path& path, const Weights& weights) {
   Json header;
   header[std::string(kMetadata)] = weights.metadata;
   header[std::string(kMetadata)]["layout"] = "NHWC";
+  header[std::string(kMetadata)][std::string(kDigest)] = std::string(kDigits, '0');
   std::int64_t begin = 0;
   for (const auto& [name, tensor] : weights.tensors) {
     DRAPE_CHECK(!header.contains(name), "weights: expected each name once, got '{}' twice", name);
@@ -168,13 +191,18 @@ void save_weights(const std::filesystem::path& path, const Weights& weights) {
     Tensor host = tensor.to(Device::cpu);
     with_bytes(host, [&](const char* bytes, std::size_t size) { file.append(bytes, size); });
   }
+  const std::string zeros = Json(std::string(kDigits, '0')).dump();
+  file.replace(file.find(fmt::format("\"{}\":{}", kDigest, zeros)) + kDigest.size() + 4, kDigits,
+               digest_of(file));
   write_file_atomically(path, file);
 }
 
-Weights load_weights(const std::filesystem::path& path) {
-  const std::string file = read_file(path, kMaxFileBytes);
+Weights load_weights(const std::filesystem::path& path, Digest digest) {
+  std::string file = read_file(path, kMaxFileBytes);
   try {
-    return parse_weights(file);
+    Weights weights = parse_weights(file);
+    check_digest(std::move(file), weights.metadata, digest);
+    return weights;
   } catch (const Error& error) {
     throw Error(fmt::format("weights: {}: {}", path.string(), error.what()));
   }

@@ -1,6 +1,6 @@
 // Weights in a file, in the safetensors format (github.com/huggingface/safetensors): 8 bytes with
 // the little-endian length of a JSON header, the header, the tensors' elements. No code in a file.
-//   {"__metadata__": {"layout": "NHWC"},
+//   {"__metadata__": {"layout": "NHWC", "sha256": "..."},
 //    "conv1.weight": {"dtype": "F32", "shape": [32,3,3,1], "data_offsets": [0, 1152]}}
 #pragma once
 
@@ -24,14 +24,18 @@ struct Weights {
   std::map<std::string, std::string> metadata;  // remarks for people and programs
 };
 
-/// Writes the file whole or not at all; "layout" is added to the metadata. Error: a tensor that is
+/// Writes the file whole or not at all; "layout" is added to the metadata and "sha256", the digest
+/// of the whole file with zeros in the place of the digest's 64 digits. Error: a tensor that is
 /// neither f32 nor f64, a name twice, or what write_file_atomically says.
 void save_weights(const std::filesystem::path& path, const Weights& weights);
 
-/// Reads a file that save_weights or another safetensors writer made. All of it is validated: sizes
-/// and shapes agree, the tensors cover the data without gap or overlap. Takes memory in proportion
-/// to the file, whatever it claims. Error naming the file and what is wrong with it.
-Weights load_weights(const std::filesystem::path& path);
+/// Whether a file has to hold a digest; one that it holds is always checked.
+enum class Digest { if_there, required };
+
+/// Reads a file that save_weights or another safetensors writer made. All of it is validated: the
+/// digest, sizes and shapes agree, the tensors cover the data without gap or overlap. Takes memory
+/// in proportion to the file, whatever it claims. Error naming the file and what is wrong with it.
+Weights load_weights(const std::filesystem::path& path, Digest digest = Digest::if_there);
 
 /// Overwrites the elements of `targets` with the tensors of the same names; f32 and f64 convert.
 /// Error, before any target is touched, naming a tensor that is missing, has another shape, or has

@@ -8,9 +8,9 @@
 #include <memory>
 
 #include "core/check.h"
+#include "core/digest.h"
 #include "core/file.h"
 #include "data/bytes.h"
-#include "data/digest.h"
 
 namespace drape {
 namespace {

@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/digest.h"
 #include "core/file.h"
 #include "data/bytes.h"
-#include "data/digest.h"
 #include "data/download.h"
 #include "data/idx.h"
 

@@ -1,11 +1,10 @@
 #include "examples/command_line.h"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <limits>
 
-#include "core/print.h"
+#include "examples/options.h"
 #include "kernels/parallel.h"
 
 namespace drape {
@@ -14,52 +13,8 @@ namespace {
 constexpr int kMany = 1'000'000;
 constexpr int kQuickEpochs = 2;
 constexpr std::int64_t kQuickImages = 6'000;
+constexpr double kCheckpointMinutes = 5.0;
 constexpr double kAdamWDecay = 0.01;  // PyTorch's default
-
-// A number between two bounds, both included; NaN is none.
-template <class T>
-CLI::Validator within(T low, T high, const std::string& expected) {
-  return CLI::Validator(
-      [=](const std::string& text) -> std::string {
-        T value{};
-        if (CLI::detail::lexical_cast(text, value) && value >= low && value <= high) return "";
-        return fmt::format("expected {}, got '{}'", expected, text);
-      },
-      "");
-}
-
-CLI::Validator count(std::int64_t low, std::int64_t high) {
-  return within(low, high, fmt::format("a whole number {} ... {}", low, high));
-}
-
-CLI::Validator real(double low, double high) {
-  return within(low, high, fmt::format("a number {} ... {}", low, high));
-}
-
-CLI::Validator above_zero(double high) {
-  return within(std::numeric_limits<double>::min(), high,
-                fmt::format("a number above 0, up to {}", high));
-}
-
-// An option that takes one of a few words, the first of them by default.
-template <class E>
-void add_choice(CLI::App& app, const std::string& option, E& value,
-                const std::vector<std::pair<std::string, E>>& choices, const std::string& help) {
-  value = choices.front().second;
-  std::vector<std::string> words;
-  for (const auto& [word, meaning] : choices) words.push_back(word);
-  const auto is_word = [words](const std::string& text) -> std::string {
-    if (std::ranges::find(words, text) != words.end()) return "";
-    return fmt::format("expected one of {}, got '{}'", CLI::detail::join(words, ", "), text);
-  };
-  const auto set = [&value, choices](const std::string& text) {
-    value = std::ranges::find(choices, text, &std::pair<std::string, E>::first)->second;
-  };
-  app.add_option_function<std::string>(option, set, help)
-      ->check(CLI::Validator(is_word, ""))
-      ->type_name("{" + CLI::detail::join(words, ",") + "}")
-      ->default_str(words.front());
-}
 
 void add_training_options(CLI::App& app, Settings& settings) {
   TrainerOptions& training = settings.training;
@@ -122,20 +77,27 @@ void add_run_options(CLI::App& app, Settings& settings) {
       ->check(count(0, kMany));
   app.add_option("--out", settings.out, "folder for results")->type_name("DIR");
   app.add_flag_callback(
+      "--tensorboard", [&] { settings.events = Events::tensorboard; },
+      "also write event files for TensorBoard, beside the results");
+  CheckpointOptions& checkpoints = settings.training.checkpoints;
+  app.add_flag_callback(
+      "--resume", [&] { checkpoints.start = Start::resume; },
+      "go on where the newest checkpoint in the folder of --out was written, to the same bits; "
+      "the other options must be the same");
+  app.add_option("--checkpoint-steps", checkpoints.every_steps,
+                 "write a checkpoint every N steps; 0: not by steps")
+      ->check(count(0, kMany));
+  app.add_option_function<double>(
+         "--checkpoint-minutes",
+         [&](double minutes) { checkpoints.every_seconds = 60.0 * minutes; },
+         "and every M minutes; 0: not by time; one is always written at the end")
+      ->check(real(0.0, 1e6))
+      ->default_str(fmt::format("{}", kCheckpointMinutes));
+  checkpoints.every_seconds = 60.0 * kCheckpointMinutes;
+  app.add_option("--keep", checkpoints.keep, "the newest so many checkpoints")
+      ->check(count(1, 1000));
+  app.add_flag_callback(
       "--quiet", [&] { settings.verbosity = Verbosity::quiet; }, "say nothing unless it is wrong");
-}
-
-// False if help was asked for, and printed.
-bool parse(CLI::App& app, int argc, const char* const* argv) {
-  try {
-    app.parse(argc, argv);
-    return true;
-  } catch (const CLI::CallForHelp&) {
-    print(stdout, "{}", app.help());
-    return false;
-  } catch (const CLI::ParseError& error) {
-    throw UsageError(fmt::format("{} (--help lists the options)", error.what()));
-  }
 }
 
 void finish(const CLI::App& app, Settings& settings) {

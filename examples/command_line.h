@@ -34,6 +34,8 @@ std::string_view name(Precision precision);
 
 enum class DataSource { files, synthetic };
 enum class Verbosity { progress, quiet };
+/// Whether TensorBoard's event files are written.
+enum class Events { none, tensorboard };
 
 /// What all programs share.
 struct Settings {
@@ -49,6 +51,7 @@ struct Settings {
   std::int64_t limit = 0;                     // images to train with; 0: all
   std::filesystem::path out = "out";
   Verbosity verbosity = Verbosity::progress;
+  Events events = Events::none;
 };
 
 /// How long a system trains unless told: mixed images take about twice as long to learn from.

@@ -7,10 +7,13 @@
 #include <vector>
 
 #include "core/checkpoint.h"
+#include "core/digest.h"
 #include "core/file.h"
 #include "data/split.h"
+#include "examples/event_observer.h"
 #include "examples/machine.h"
 #include "kernels/memory.h"
+#include "models/saved.h"
 
 namespace drape {
 namespace {
@@ -26,6 +29,14 @@ Tensor store_images(const LabelledImages& images, std::int64_t count, Device dev
 Tensor store_labels(const LabelledImages& images, std::int64_t count, Device device) {
   return Tensor::from(Shape{count}, std::span(images.labels).first(static_cast<std::size_t>(count)),
                       device);
+}
+
+std::string digest(const LabelledImages& images, std::int64_t count) {
+  Sha256 digest;
+  digest.update(std::span(images.pixels)
+                    .first(static_cast<std::size_t>(count * images.height * images.width)));
+  digest.update(std::span(images.labels).first(static_cast<std::size_t>(count)));
+  return digest.hex();
 }
 
 std::vector<std::int32_t> all_of(const Tensor& labels) {
@@ -54,8 +65,22 @@ RunResult describe(const Experiment& experiment, const StoredData& data, Sequent
 // Writes the run down after every epoch.
 class RunWriter : public Observer {
  public:
-  RunWriter(RunResult run, std::filesystem::path folder, Module& model)
-      : run_(std::move(run)), folder_(std::move(folder)), model_(model) {}
+  RunWriter(RunResult run, const Experiment& experiment, Module& model)
+      : run_(std::move(run)),
+        network_(experiment.network),
+        folder_(experiment.folder),
+        model_(model) {}
+
+  void on_resume(const Resumption& from) override {
+    run_.history = from.history;
+    run_.epochs_run = static_cast<int>(from.history.size());
+    run_.best_epoch = from.best_epoch;
+    if (from.best_epoch > 0) {
+      const auto best = static_cast<std::size_t>(from.best_epoch - 1);
+      run_.best_validation_accuracy = from.history[best].validation_accuracy;
+    }
+    if (!from.history.empty()) note_speed();
+  }
 
   void on_epoch_end(const History& history, Standing standing) override {
     run_.history = history;
@@ -65,9 +90,7 @@ class RunWriter : public Observer {
       run_.best_validation_accuracy = history.back().validation_accuracy;
       write_weights();
     }
-    double seconds = 0.0;
-    for (const EpochRecord& record : history) seconds += record.seconds;
-    run_.seconds_per_epoch = seconds / static_cast<double>(history.size());
+    note_speed();
     run_.peak_memory_bytes = peak_memory_bytes();
     write_run(run_, folder_);
   }
@@ -77,10 +100,11 @@ class RunWriter : public Observer {
   // Those that are in the model.
   void write_weights() {
     Weights weights;
-    weights.metadata = {{"system", run_.system},
-                        {"protocol", run_.protocol},
-                        {"seed", std::to_string(run_.seed)},
-                        {"epoch", std::to_string(run_.best_epoch)}};
+    weights.metadata = network_metadata(network_, {kClassNames.begin(), kClassNames.end()});
+    weights.metadata.insert({{"system", run_.system},
+                             {"protocol", run_.protocol},
+                             {"seed", std::to_string(run_.seed)},
+                             {"epoch", std::to_string(run_.best_epoch)}});
     for (const NamedTensor& entry : model_.state())
       weights.tensors.emplace_back(entry.name, entry.tensor.to(accumulator(entry.tensor.dtype())));
     make_folder(folder_);
@@ -88,7 +112,14 @@ class RunWriter : public Observer {
   }
 
  private:
+  void note_speed() {
+    double seconds = 0.0;
+    for (const EpochRecord& record : run_.history) seconds += record.seconds;
+    run_.seconds_per_epoch = seconds / static_cast<double>(run_.history.size());
+  }
+
   RunResult run_;
+  NetworkOptions network_;
   std::filesystem::path folder_;
   Module& model_;
 };
@@ -103,7 +134,8 @@ StoredData store(const DataSet& data, std::int64_t limit, Device device) {
           .test_labels = store_labels(data.test, data.test.size(), device),
           .synthetic = data.synthetic,
           .official = data.official,
-          .whole = count == data.train.size()};
+          .whole = count == data.train.size(),
+          .sha256 = digest(data.train, count)};
 }
 
 Selection select_examples(const StoredData& data, Protocol protocol, std::uint64_t seed) {
@@ -133,10 +165,18 @@ Outcome run_experiment(const Experiment& experiment, const StoredData& data, Obs
   model.to(data.train_images.device());
   if (experiment.precision == Precision::bf16) model.to(DType::bf16);
   const Selection selection = select_examples(data, experiment.protocol, experiment.training.seed);
-  RunWriter writer(describe(experiment, data, model), experiment.folder, model);
-  Observers observers({&writer, &progress});
-  const TrainResult trained = train(model, selection.training, selection.validation,
-                                    experiment.training, observers, interrupted);
+  TrainerOptions options = experiment.training;
+  options.checkpoints.identity = {{"system", experiment.system},
+                                  {"protocol", std::string(name(experiment.protocol))},
+                                  {"training data of SHA-256", data.sha256}};
+  RunWriter writer(describe(experiment, data, model), experiment, model);
+  std::optional<EventObserver> events;
+  std::vector<Observer*> all{&writer, &progress};
+  if (experiment.events == Events::tensorboard)
+    all.push_back(&events.emplace(experiment.folder, model, selection.validation));
+  Observers observers(all);
+  const TrainResult trained =
+      train(model, selection.training, selection.validation, options, observers, interrupted);
   Outcome outcome{trained.stop_reason, trained.divergence, std::nullopt};
   if (trained.history.empty()) return outcome;
   if (experiment.precision == Precision::bf16) writer.write_weights();  // as they were kept in f32

@@ -21,6 +21,7 @@ struct StoredData {
   bool synthetic = false;
   bool official = false;  // Fashion-MNIST itself
   bool whole = false;     // without a limit: published numbers may stand beside results
+  std::string sha256{};   // of the training images, then their labels
 };
 
 /// Copies the data set to the device, of the training images the first `limit`; 0: all.
@@ -43,6 +44,7 @@ struct Experiment {
   Protocol protocol = Protocol::held_out;
   std::filesystem::path folder;  // where its files go
   Precision precision = Precision::fp32;
+  Events events = Events::none;
 };
 
 struct Outcome {
@@ -53,7 +55,8 @@ struct Outcome {
 
 /// Trains the system from scratch and looks once at the test images, unless it was interrupted or
 /// diverged. history.csv and result.json are written after every epoch, weights.safetensors after
-/// every epoch that is the best so far: whatever ends the process loses an epoch at most.
+/// every epoch that is the best so far, states of training as training.checkpoints says: whatever
+/// ends the process loses what was done since the last one.
 Outcome run_experiment(const Experiment& experiment, const StoredData& data, Observer& progress,
                        const std::atomic<bool>& interrupted);
 

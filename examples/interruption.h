@@ -1,15 +1,15 @@
-// Ctrl-C, caught once.
+// Ctrl-C and a polite request to end, caught once.
 #pragma once
 
 #include <atomic>
 
 namespace drape {
 
-/// From here on the first Ctrl-C (SIGINT) sets the flag that is returned; the second ends the
-/// process at once.
+/// From here on the first SIGINT (Ctrl-C) or SIGTERM sets the flag that is returned; a second of
+/// the same ends the process at once.
 const std::atomic<bool>& catch_interrupt();
 
-/// Exit code of a program that Ctrl-C ended: 128 + SIGINT.
-inline constexpr int kInterruptedExit = 130;
+/// Exit code of a program that was ended so: 128 and the signal's number, 130 after Ctrl-C.
+int interrupted_exit();
 
 }  // namespace drape

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <new>
 
 #include "core/file.h"
 #include "core/print.h"
@@ -107,6 +108,9 @@ int guarded(const char* program, const std::function<int()>& body) {
   } catch (const UsageError& error) {
     print(stderr, "{}: {}\n", who, one_line(error.what()));
     return 2;
+  } catch (const std::bad_alloc&) {
+    print(stderr, "{}: out of memory\n", who);
+    return 1;
   } catch (const std::exception& error) {
     print(stderr, "{}: {}\n", who, one_line(error.what()));
     return 1;
@@ -150,11 +154,13 @@ void Runner::run(const std::string& system, const NetworkOptions& network, doubl
                  const std::function<void()>& after_run) {
   for (int i = 0; i < settings_.seeds && !*interrupted_; ++i) {
     Experiment experiment{
-        system, network, settings_.training, settings_.protocol, {}, settings_.precision};
+        system,          network, settings_.training, settings_.protocol, {}, settings_.precision,
+        settings_.events};
     experiment.training.seed += static_cast<std::uint64_t>(i);
     experiment.training.mixup_alpha = mixup_alpha;
     experiment.training.epochs = settings_.epochs.value_or(default_epochs(mixup_alpha));
     experiment.folder = run_folder(settings_.out, system, experiment.training.seed);
+    experiment.training.checkpoints.folder = experiment.folder / "checkpoints";
     const std::size_t before = results_.size();
     run_seed(experiment);
     if (results_.size() > before) after_run();
@@ -181,15 +187,15 @@ void Runner::say(const Outcome& outcome, const Experiment& experiment) const {
   const std::string where = outcome.run
                                 ? fmt::format("the best weights and the results so far are in '{}'",
                                               experiment.folder.string())
-                                : "no epoch was finished, nothing was written";
+                                : "no epoch was finished, there are no results yet";
   if (outcome.stop_reason == StopReason::interrupted)
-    print(stderr, "{}: interrupted; {}\n", experiment.system, where);
+    print(stderr, "{}: interrupted; {}; --resume goes on\n", experiment.system, where);
   if (outcome.stop_reason == StopReason::diverged)
     print(stderr, "{}: {}; {}\n", experiment.system, outcome.divergence, where);
 }
 
 int Runner::exit_code() const {
-  if (*interrupted_) return kInterruptedExit;
+  if (*interrupted_) return interrupted_exit();
   return health_ == Health::sound ? 0 : 1;
 }
 

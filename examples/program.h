@@ -40,7 +40,7 @@ class Runner {
 
   const std::vector<RunResult>& results() const { return results_; }
 
-  /// 0; 130 after Ctrl-C; else 1 if a run diverged.
+  /// 0; 130 after Ctrl-C, 143 after SIGTERM; else 1 if a run diverged.
   int exit_code() const;
 
  private:

@@ -23,4 +23,11 @@ Shape AvgPool2d::output_shape(const Shape& x) const {
   return drape::output_shape(pool2d_geometry("avg_pool2d", x, options_));
 }
 
+OnnxValue AvgPool2d::onnx(OnnxGraph& graph, const OnnxValue& x) const {
+  const auto g = pool2d_geometry("avg_pool2d", x.shape, options_);
+  std::vector<OnnxAttribute> attributes = onnx_attributes(g);
+  attributes.emplace_back("count_include_pad", std::int64_t{1});
+  return {graph.node("AveragePool", {x.name}, attributes), drape::output_shape(g)};
+}
+
 }  // namespace drape

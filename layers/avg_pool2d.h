@@ -16,6 +16,7 @@ class AvgPool2d : public Module {
 
   Tensor forward(const Tensor& x, Pass&) override { return avg_pool2d(x, options_); }
   Shape output_shape(const Shape& x) const override;
+  OnnxValue onnx(OnnxGraph& graph, const OnnxValue& x) const override;
 
  private:
   Pool2dOptions options_;

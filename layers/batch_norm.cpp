@@ -149,4 +149,15 @@ void BatchNorm::visit(const Visitor& visit) {
   visit("running_var", Role::buffer, state_.running_var);
 }
 
+OnnxValue BatchNorm::onnx(OnnxGraph& graph, const OnnxValue& x) const {
+  std::string result = graph.node(
+      "BatchNormalization",
+      {x.name, graph.constant("weight", state_.gamma), graph.constant("bias", state_.beta),
+       graph.constant("running_mean", state_.running_mean),
+       graph.constant("running_var", state_.running_var)},
+      {{"epsilon", static_cast<float>(options_.epsilon)}});
+  if (options_.activation == Activation::relu) result = graph.node("Relu", {result});
+  return {result, x.shape};
+}
+
 }  // namespace drape

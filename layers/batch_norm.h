@@ -38,6 +38,7 @@ class BatchNorm : public Module {
   Shape output_shape(const Shape& x) const override;
   void initialize(Generator& random) override;
   void visit(const Visitor& visit) override;
+  OnnxValue onnx(OnnxGraph& graph, const OnnxValue& x) const override;
 
  private:
   BatchNormState state_;

@@ -96,4 +96,30 @@ void Conv2d::visit(const Visitor& visit) {
   visit("bias", Role::parameter, bias_);
 }
 
+OnnxValue onnx_convolution(OnnxGraph& graph, std::string_view op,
+                           const std::vector<std::string>& inputs, const Shape& w,
+                           const Conv2dOptions& options, const Shape& y,
+                           std::vector<OnnxAttribute> attributes) {
+  using Ints = std::vector<std::int64_t>;
+  const Size2 padding = options.padding;
+  attributes.insert(attributes.end(), {{"kernel_shape", Ints{w[1], w[2]}},
+                                       {"strides", Ints{options.stride.y, options.stride.x}},
+                                       {"pads", Ints{padding.y, padding.x, padding.y, padding.x}},
+                                       {"dilations", Ints{options.dilation.y, options.dilation.x}},
+                                       {"group", options.groups}});
+  std::string result = graph.node(op, inputs, attributes);
+  if (options.activation == Activation::relu) result = graph.node("Relu", {result});
+  if (options.pooling == Pooling::max_2x2) {
+    result =
+        graph.node("MaxPool", {result}, {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}});
+  }
+  return {result, y};
+}
+
+OnnxValue Conv2d::onnx(OnnxGraph& graph, const OnnxValue& x) const {
+  return onnx_convolution(graph, "Conv",
+                          {x.name, graph.filters("weight", weight_), graph.constant("bias", bias_)},
+                          weight_.shape(), options_, output_shape(x.shape));
+}
+
 }  // namespace drape

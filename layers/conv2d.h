@@ -33,6 +33,13 @@ Conv2dGeometry conv2d_geometry(const char* op, const Shape& x, const Shape& w,
 Shape output_shape(const char* op, const Conv2dGeometry& geometry, Pooling pooling);
 Tensor cells_of(const Tensor& y, Pooling pooling);
 
+/// Adds a convolution's node and what it does on the way out to a graph: `inputs` are those of
+/// the node `op`, `attributes` those besides what every convolution has.
+OnnxValue onnx_convolution(OnnxGraph& graph, std::string_view op,
+                           const std::vector<std::string>& inputs, const Shape& w,
+                           const Conv2dOptions& options, const Shape& y,
+                           std::vector<OnnxAttribute> attributes = {});
+
 class Conv2d : public Module {
  public:
   /// `out` square filters of size filter x filter over `in` channels, with a bias.
@@ -43,6 +50,7 @@ class Conv2d : public Module {
   std::int64_t multiply_adds(const Shape& x) const override;
   void initialize(Generator& random) override;
   void visit(const Visitor& visit) override;
+  OnnxValue onnx(OnnxGraph& graph, const OnnxValue& x) const override;
 
  private:
   Conv2dOptions options_;

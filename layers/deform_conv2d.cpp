@@ -91,6 +91,10 @@ Tensor DeformConv2d::forward(const Tensor& x, Pass& pass) {
   return deform_conv2d(x, offset, Tensor(), pass.use(weight_), pass.use(bias_), options_);
 }
 
+Tensor DeformConv2d::offsets(const Tensor& x) const {
+  return conv2d(x, offset_weight_.detach(), offset_bias_.detach(), dense(options_));
+}
+
 Shape DeformConv2d::output_shape(const Shape& x) const {
   return drape::output_shape("DeformConv2d", deform_geometry(x, weight_.shape(), options_).conv,
                              options_.pooling);
@@ -112,6 +116,21 @@ void DeformConv2d::visit(const Visitor& visit) {
   visit("offset.bias", Role::parameter, offset_bias_);
   visit("weight", Role::parameter, weight_);
   visit("bias", Role::parameter, bias_);
+}
+
+OnnxValue DeformConv2d::onnx(OnnxGraph& graph, const OnnxValue& x) const {
+  const OnnxValue offset = onnx_convolution(graph, "Conv",
+                                            {x.name, graph.filters("offset.weight", offset_weight_),
+                                             graph.constant("offset.bias", offset_bias_)},
+                                            offset_weight_.shape(), dense(options_), {});
+  Conv2dOptions options = dense(options_);
+  options.groups = options_.groups;
+  options.activation = options_.activation;
+  options.pooling = options_.pooling;
+  return onnx_convolution(
+      graph, "DeformConv",
+      {x.name, graph.filters("weight", weight_), offset.name, graph.constant("bias", bias_)},
+      weight_.shape(), options, output_shape(x.shape), {{"offset_group", options_.offset_groups}});
 }
 
 }  // namespace drape

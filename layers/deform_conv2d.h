@@ -35,11 +35,15 @@ class DeformConv2d : public Module {
                const DeformConv2dOptions& options);
 
   Tensor forward(const Tensor& x, Pass& pass) override;
+  /// Where the taps sample x, in input pixels from where an ordinary convolution's do:
+  /// [N,P,Q,2*G*R*S], without gradients.
+  Tensor offsets(const Tensor& x) const;
   Shape output_shape(const Shape& x) const override;
   /// Includes the offset convolution, and four per sampled value for the interpolation.
   std::int64_t multiply_adds(const Shape& x) const override;
   void initialize(Generator& random) override;
   void visit(const Visitor& visit) override;
+  OnnxValue onnx(OnnxGraph& graph, const OnnxValue& x) const override;
 
  private:
   DeformConv2dOptions options_;

@@ -17,6 +17,7 @@ class Dropout : public Module {
 
   Tensor forward(const Tensor& x, Pass& pass) override;
   Shape output_shape(const Shape& x) const override { return x; }
+  OnnxValue onnx(OnnxGraph&, const OnnxValue& x) const override { return x; }
 
  private:
   double p_;

@@ -21,4 +21,11 @@ Shape Flatten::output_shape(const Shape& x) const {
   return flat(x);
 }
 
+OnnxValue Flatten::onnx(OnnxGraph& graph, const OnnxValue& x) const {
+  std::string input = x.name;  // of images [N,C,H,W] there; the order of elements is ours
+  if (x.shape.rank() == 4)
+    input = graph.node("Transpose", {input}, {{"perm", std::vector<std::int64_t>{0, 2, 3, 1}}});
+  return {graph.node("Flatten", {input}), output_shape(x.shape)};
+}
+
 }  // namespace drape

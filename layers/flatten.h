@@ -13,6 +13,7 @@ class Flatten : public Module {
  public:
   Tensor forward(const Tensor& x, Pass&) override { return flatten(x); }
   Shape output_shape(const Shape& x) const override;
+  OnnxValue onnx(OnnxGraph& graph, const OnnxValue& x) const override;
 };
 
 }  // namespace drape

@@ -66,4 +66,14 @@ void Linear::visit(const Visitor& visit) {
   visit("bias", Role::parameter, bias_);
 }
 
+OnnxValue Linear::onnx(OnnxGraph& graph, const OnnxValue& x) const {
+  std::string input = x.name;
+  if (options_.input == Activation::relu) input = graph.node("Relu", {input});
+  std::string result =
+      graph.node("Gemm", {input, graph.constant("weight", weight_), graph.constant("bias", bias_)},
+                 {{"transB", std::int64_t{1}}});
+  if (options_.output == Activation::relu) result = graph.node("Relu", {result});
+  return {result, output_shape(x.shape)};
+}
+
 }  // namespace drape

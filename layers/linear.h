@@ -25,6 +25,7 @@ class Linear : public Module {
   std::int64_t multiply_adds(const Shape& x) const override;
   void initialize(Generator& random) override;
   void visit(const Visitor& visit) override;
+  OnnxValue onnx(OnnxGraph& graph, const OnnxValue& x) const override;
 
  private:
   LinearOptions options_;

@@ -36,4 +36,9 @@ Shape MaxPool2d::output_shape(const Shape& x) const {
   return drape::output_shape(checked_geometry(x, options_));
 }
 
+OnnxValue MaxPool2d::onnx(OnnxGraph& graph, const OnnxValue& x) const {
+  const auto g = checked_geometry(x.shape, options_);
+  return {graph.node("MaxPool", {x.name}, onnx_attributes(g)), drape::output_shape(g)};
+}
+
 }  // namespace drape

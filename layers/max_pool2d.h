@@ -17,6 +17,7 @@ class MaxPool2d : public Module {
 
   Tensor forward(const Tensor& x, Pass&) override { return max_pool2d(x, options_); }
   Shape output_shape(const Shape& x) const override;
+  OnnxValue onnx(OnnxGraph& graph, const OnnxValue& x) const override;
 
  private:
   Pool2dOptions options_;

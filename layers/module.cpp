@@ -40,6 +40,11 @@ void Module::to(DType dtype) {
   });
 }
 
+OnnxValue Module::onnx(OnnxGraph& graph, const OnnxValue& /*x*/) const {
+  throw Error(
+      fmt::format("onnx: expected modules with a form in ONNX, got '{}' without", graph.module()));
+}
+
 Tensor Module::parameter(const Shape& shape) {
   Tensor tensor = Tensor::zeros(shape);
   tensor.track();
@@ -89,6 +94,15 @@ std::int64_t Sequential::multiply_adds(const Shape& x) const {
     shape = module->output_shape(shape);
   }
   return count;
+}
+
+OnnxValue Sequential::onnx(OnnxGraph& graph, const OnnxValue& x) const {
+  OnnxValue y = x;
+  for (const auto& [name, module] : modules_) {
+    graph.enter(name);
+    y = module->onnx(graph, y);
+  }
+  return y;
 }
 
 void Sequential::initialize(Generator& random) {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/onnx.h"
 #include "core/random.h"
 #include "core/tensor.h"
 
@@ -71,6 +72,10 @@ class Module {
   /// Calls visit for every tensor of the state, in a fixed order.
   virtual void visit(const Visitor& /*visit*/) {}
 
+  /// Adds to a graph what forward does in eval mode with x, and returns the result. Error: no form
+  /// in ONNX is known.
+  virtual OnnxValue onnx(OnnxGraph& graph, const OnnxValue& x) const;
+
   /// Handles to the whole state, or to the parameters alone; in visit's order.
   std::vector<NamedTensor> state();
   std::vector<Tensor> parameters();
@@ -109,6 +114,7 @@ class Sequential : public Module {
   std::int64_t multiply_adds(const Shape& x) const override;
   void initialize(Generator& random) override;
   void visit(const Visitor& visit) override;
+  OnnxValue onnx(OnnxGraph& graph, const OnnxValue& x) const override;
 
  private:
   std::vector<std::pair<std::string, std::unique_ptr<Module>>> modules_;

@@ -17,4 +17,11 @@ kernels::Pool2dGeometry pool2d_geometry(const char* op, const Shape& x,
   return {x[0], x[1], x[2], x[3], P, Q, window, stride, padding};
 }
 
+std::vector<OnnxAttribute> onnx_attributes(const kernels::Pool2dGeometry& g) {
+  using Ints = std::vector<std::int64_t>;
+  return {{"kernel_shape", Ints{g.window.y, g.window.x}},
+          {"strides", Ints{g.stride.y, g.stride.x}},
+          {"pads", Ints{g.padding.y, g.padding.x, g.padding.y, g.padding.x}}};
+}
+
 }  // namespace drape

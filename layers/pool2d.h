@@ -3,7 +3,9 @@
 
 #include <optional>
 #include <string_view>
+#include <vector>
 
+#include "core/onnx.h"
 #include "core/shape.h"
 #include "kernels/pool2d.h"
 
@@ -22,6 +24,9 @@ struct Pool2dOptions {
 /// fit.
 kernels::Pool2dGeometry pool2d_geometry(const char* op, const Shape& x,
                                         const Pool2dOptions& options);
+
+/// The attributes of such a pooling in ONNX.
+std::vector<OnnxAttribute> onnx_attributes(const kernels::Pool2dGeometry& g);
 
 /// [N,P,Q,C]
 inline Shape output_shape(const kernels::Pool2dGeometry& g) {

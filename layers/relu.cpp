@@ -18,4 +18,8 @@ Tensor relu(const Tensor& x) {
   });
 }
 
+OnnxValue Relu::onnx(OnnxGraph& graph, const OnnxValue& x) const {
+  return {graph.node("Relu", {x.name}), x.shape};
+}
+
 }  // namespace drape

@@ -12,6 +12,7 @@ class Relu : public Module {
  public:
   Tensor forward(const Tensor& x, Pass&) override { return relu(x); }
   Shape output_shape(const Shape& x) const override { return x; }
+  OnnxValue onnx(OnnxGraph& graph, const OnnxValue& x) const override;
 };
 
 }  // namespace drape

@@ -35,20 +35,19 @@ EarlyStopping::EarlyStopping(const EarlyStoppingOptions& options)
 
 bool EarlyStopping::improves(double value) const {
   if (std::isnan(value)) return false;
-  if (best_epoch_ == 0) return true;
-  return goal_ == Goal::maximize ? value > best_value_ + options_.min_delta
-                                 : value < best_value_ - options_.min_delta;
+  if (state_.best_epoch == 0) return true;
+  return goal_ == Goal::maximize ? value > state_.best_value + options_.min_delta
+                                 : value < state_.best_value - options_.min_delta;
 }
 
 EarlyStopping::Verdict EarlyStopping::update(int epoch, double value) {
   if (improves(value)) {
-    best_epoch_ = epoch;
-    best_value_ = value;
-    waited_ = 0;
+    state_ = {.best_epoch = epoch, .best_value = value, .waited = 0};
     return Verdict::improved;
   }
-  ++waited_;
-  return options_.patience > 0 && waited_ >= options_.patience ? Verdict::stop : Verdict::waiting;
+  ++state_.waited;
+  return options_.patience > 0 && state_.waited >= options_.patience ? Verdict::stop
+                                                                     : Verdict::waiting;
 }
 
 }  // namespace drape

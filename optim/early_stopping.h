@@ -37,17 +37,24 @@ class EarlyStopping {
   Verdict update(int epoch, double value);
 
   /// The epoch of the last improvement, and its value; 0 and NaN before the first.
-  int best_epoch() const { return best_epoch_; }
-  double best_value() const { return best_value_; }
+  int best_epoch() const { return state_.best_epoch; }
+  double best_value() const { return state_.best_value; }
+
+  /// All that updates have changed: what a checkpoint stores.
+  struct State {
+    int best_epoch = 0;
+    double best_value = std::numeric_limits<double>::quiet_NaN();
+    int waited = 0;  // epochs since the best one
+  };
+  const State& state() const { return state_; }
+  void restore(const State& state) { state_ = state; }
 
  private:
   bool improves(double value) const;
 
   EarlyStoppingOptions options_;
   Goal goal_;
-  int waited_ = 0;
-  int best_epoch_ = 0;
-  double best_value_ = std::numeric_limits<double>::quiet_NaN();
+  State state_;
 };
 
 }  // namespace drape

@@ -1,6 +1,7 @@
-// What a training run writes down after every epoch.
+// What a training run writes down after every epoch, and why it ends.
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 namespace drape {
@@ -20,5 +21,9 @@ struct EpochRecord {
 
 /// Epochs 1, 2, ... in order.
 using History = std::vector<EpochRecord>;
+
+/// Why a run ended. diverged: a loss was not finite.
+enum class StopReason { max_epochs, early_stopping, interrupted, diverged };
+std::string_view name(StopReason reason);
 
 }  // namespace drape

@@ -31,6 +31,10 @@ std::string progress_bar(const TrainingPlan& plan, const EpochProgress& progress
       100.0 * progress.accuracy, left / 60, left % 60);
 }
 
+void ProgressReport::on_resume(const Resumption& from) {
+  print(out_, "going on in epoch {}, after {} steps of it\n", from.epoch, from.steps);
+}
+
 void ProgressReport::on_step(const EpochProgress& progress) {
   if (style_ == Style::lines) return;
   if (drawn_ >= 0.0 && progress.seconds - drawn_ < kRedrawSeconds) return;

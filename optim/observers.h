@@ -30,11 +30,20 @@ struct EpochProgress {
 /// Is the newest epoch the best so far?
 enum class Standing { best, not_best };
 
+/// Where a run goes on that was begun before.
+struct Resumption {
+  const History& history;  // of the epochs that are finished
+  int best_epoch = 0;      // of these; 0: none
+  int epoch = 1;           // under way
+  std::int64_t steps = 0;  // of it that are done
+};
+
 /// Told what happens during training, in order. An exception ends the training.
 class Observer {
  public:
   virtual ~Observer() = default;
   virtual void on_begin(const TrainingPlan& /*plan*/) {}
+  virtual void on_resume(const Resumption& /*from*/) {}
   /// After every step on the CPU, after some on CUDA, and after an epoch's last.
   virtual void on_step(const EpochProgress& /*progress*/) {}
   /// CUDA: what every step does from here on, but an epoch's last.
@@ -52,6 +61,9 @@ class Observers : public Observer {
 
   void on_begin(const TrainingPlan& plan) override {
     for (Observer* one : all_) one->on_begin(plan);
+  }
+  void on_resume(const Resumption& from) override {
+    for (Observer* one : all_) one->on_resume(from);
   }
   void on_step(const EpochProgress& progress) override {
     for (Observer* one : all_) one->on_step(progress);
@@ -82,6 +94,7 @@ class ProgressReport : public Observer {
   ~ProgressReport() override { wipe(); }
 
   void on_begin(const TrainingPlan& plan) override { plan_ = plan; }
+  void on_resume(const Resumption& from) override;
   void on_step(const EpochProgress& progress) override;
   void on_warning(const std::string& line) override;
   void on_epoch_end(const History& history, Standing standing) override;

@@ -1,9 +1,7 @@
 #include "optim/trainer.h"
 
 #include <array>
-#include <chrono>
 #include <cmath>
-#include <exception>
 #include <memory>
 #include <optional>
 
@@ -12,57 +10,12 @@
 #include "kernels/graph.h"
 #include "layers/losses.h"
 #include "optim/adam.h"
+#include "optim/best_weights.h"
 #include "optim/sgd.h"
+#include "optim/stopwatch.h"
 
 namespace drape {
 namespace {
-
-// Seconds since it was made.
-class Stopwatch {
- public:
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
-
-// A copy of a model's best state, put back at the end, whatever the way out: a model in bf16 has
-// the weights that its optimiser moves, in f32, and is from then on in f32.
-class BestWeights {
- public:
-  BestWeights(Module& model, const Optimizer& optimizer) : model_(model) {
-    auto weight = optimizer.weights().begin();
-    for (const NamedTensor& entry : model.state())
-      state_.push_back(is_trained(entry.role) ? *weight++ : entry.tensor);
-    for (const Tensor& tensor : state_) best_.push_back(tensor.clone());
-  }
-  BestWeights(const BestWeights&) = delete;
-  BestWeights& operator=(const BestWeights&) = delete;
-  ~BestWeights() {
-    try {
-      if (!restored_) restore();
-    } catch (const Error&) {  // a lost device: the exception on its way out tells why
-    }
-  }
-
-  void keep() {
-    for (std::size_t i = 0; i < state_.size(); ++i) best_[i].assign(state_[i]);
-  }
-
-  void restore() {
-    if (compute_type(model_) == DType::bf16) model_.to(DType::f32);
-    std::vector<NamedTensor> state = model_.state();
-    for (std::size_t i = 0; i < state.size(); ++i) state[i].tensor.assign(best_[i]);
-    restored_ = true;
-  }
-
- private:
-  Module& model_;
-  std::vector<Tensor> state_, best_;
-  bool restored_ = false;
-};
 
 std::unique_ptr<Optimizer> make_optimizer(Module& model, const TrainerOptions& options) {
   switch (options.optimizer) {
@@ -90,6 +43,13 @@ std::string first_not_finite(Module& model) {
   return "";
 }
 
+// What an epoch's record says of training so far.
+void note(const kernels::Progress& so_far, EpochRecord& record) {
+  const auto images = static_cast<double>(so_far.images);
+  record.train_loss = so_far.loss_sum / images;
+  record.train_accuracy = static_cast<double>(so_far.correct) / images;
+}
+
 class Training {
  public:
   Training(Module& model, const Examples& training, const Examples& validation,
@@ -99,17 +59,27 @@ class Training {
 
  private:
   // Each returns why the run has to end here, if it has to.
+  std::optional<StopReason> run_epoch();
   std::optional<StopReason> train_epoch(EpochRecord& record);
   std::optional<StopReason> validate(EpochRecord& record);
-  std::optional<StopReason> finish_epoch(const EpochRecord& record, BestWeights& best);
+  std::optional<StopReason> finish_epoch(const EpochRecord& record);
 
-  // Draws the next epoch's order, mixes and learning rates, and puts them where steps find them.
+  // Draws the epoch's order, mixes and learning rates, and puts them where steps find them.
   void plan_epoch();
   // Asks the device for one step, on a batch of the size that batch i has, and does not wait.
   void step(std::int64_t i);
   // The same for each of its kernels by itself.
   void launch_step(std::int64_t i);
   std::optional<StopReason> diverged(double loss, const std::string& where);
+
+  // What the run is, and where it stands.
+  RunIdentity identity() const;
+  std::int64_t steps_before() const { return (epoch_ - 1) * schedule_.steps_per_epoch; }
+  // Handles to all that steps change, by the names that they have in a state.
+  NamedTensors tensors() const;
+  void write_state(const kernels::Progress& progress);
+  // Goes on from a state, if there is one.
+  void resume();
 
   Module& model_;
   const Examples &training_, &validation_;
@@ -122,9 +92,15 @@ class Training {
   const DType dtype_;
   const std::unique_ptr<Optimizer> optimizer_;
   EarlyStopping stopping_;
+  BestWeights best_;
+  std::optional<Checkpoints> checkpoints_;
   Generator shuffle_, mixing_;
   Schedule schedule_;
-  std::int64_t steps_ = 0;  // planned so far
+  int epoch_ = 1;
+  RandomStream shuffle_before_, mixing_before_;  // the epoch
+  std::int64_t first_step_ = 0;                  // of the epoch that is not done yet
+  std::optional<StopReason> ended_;
+  Stopwatch watch_, epoch_watch_, state_watch_;  // of everything, the epoch, since the last state
   // On the device: what changes from step to step.
   Placed<kernels::Progress> progress_;
   std::optional<BatchPlan> batches_;
@@ -150,13 +126,11 @@ Training::Training(Module& model, const Examples& training, const Examples& vali
       dtype_(compute_type(model)),
       optimizer_(make_optimizer(model, options)),
       stopping_(options.early_stopping),
+      best_(model, *optimizer_),
       shuffle_(options.seed, Purpose::shuffle),
       mixing_(options.seed, Purpose::mixup),
       progress_(training.images.device()) {
-  DRAPE_CHECK(options.epochs >= 1, "train: expected epochs >= 1, got {}", options.epochs);
-  DRAPE_CHECK(options.batch >= 1, "train: expected batch >= 1, got {}", options.batch);
-  DRAPE_CHECK(std::isfinite(options.learning_rate) && options.learning_rate > 0.0,
-              "train: expected a finite learning rate > 0, got {}", options.learning_rate);
+  drape::validate(options);
   DRAPE_CHECK(training.size() > 0 && validation.size() > 0,
               "train: expected examples to train and to validate with, got {} and {}",
               training.size(), validation.size());
@@ -165,63 +139,72 @@ Training::Training(Module& model, const Examples& training, const Examples& vali
                .epochs = options.epochs,
                .steps_per_epoch = Batches(training.indices, options.batch).size()};
   rates_ = Tensor::zeros({schedule_.steps_per_epoch}, DType::f64, training.images.device());
+  if (options.checkpoints.wanted()) checkpoints_.emplace(options.checkpoints);
 }
 
 TrainResult Training::run() {
-  const Stopwatch watch;
-  BestWeights best(model_, *optimizer_);
   observer_.on_begin({.epochs = options_.epochs, .images_per_epoch = training_.size()});
-  for (int epoch = 1; epoch <= options_.epochs; ++epoch) {
-    const Stopwatch epoch_watch;
-    EpochRecord record{.epoch = epoch, .learning_rate = schedule_.at(steps_)};
-    std::optional<StopReason> reason = train_epoch(record);
-    if (!reason) reason = validate(record);
-    record.seconds = epoch_watch.seconds();
-    if (!reason) reason = finish_epoch(record, best);
-    if (reason) {
-      result_.stop_reason = *reason;
-      break;
-    }
+  if (checkpoints_) resume();
+  while (!ended_) {
+    ended_ = run_epoch();
+    if (!ended_) ++epoch_;
   }
-  best.restore();
+  if (checkpoints_ && *ended_ != StopReason::diverged) write_state(progress_.read());
+  best_.restore();
+  result_.stop_reason = *ended_;
   result_.best_epoch = stopping_.best_epoch();
   result_.images_per_second = static_cast<double>(images_) / std::max(training_seconds_, 1e-9);
-  result_.seconds = watch.seconds();
+  result_.seconds = watch_.seconds();
   return result_;
 }
 
+std::optional<StopReason> Training::run_epoch() {
+  EpochRecord record{.epoch = epoch_, .learning_rate = schedule_.at(steps_before())};
+  std::optional<StopReason> reason = train_epoch(record);
+  if (!reason) reason = validate(record);
+  record.seconds = epoch_watch_.seconds();
+  if (!reason) reason = finish_epoch(record);
+  if (reason) return reason;
+  first_step_ = 0;
+  epoch_watch_ = Stopwatch();
+  return std::nullopt;
+}
+
 std::optional<StopReason> Training::train_epoch(EpochRecord& record) {
-  const Stopwatch watch;
   plan_epoch();
-  double looked = 0.0;  // when progress was last looked at: a device has to be waited for
-  for (std::int64_t i = 0; i < rates_.size(); ++i) {
+  double looked = epoch_watch_.seconds();  // at progress, for which a device has to be waited for
+  if (first_step_ > 0) note(progress_.read(), record);
+  for (std::int64_t i = first_step_; i < rates_.size(); ++i) {
     if (interrupted_.load(std::memory_order_relaxed)) return StopReason::interrupted;
     step(i);
     const bool last = i + 1 == rates_.size(), free = rates_.device() == Device::cpu;
-    if (!free && !last && watch.seconds() - looked < options_.look_every) continue;
-    looked = watch.seconds();
+    const bool due =
+        checkpoints_ && checkpoints_->due(steps_before() + i + 1, state_watch_.seconds());
+    if (!free && !last && !due && epoch_watch_.seconds() - looked < options_.look_every) continue;
+    looked = epoch_watch_.seconds();
     const kernels::Progress so_far = progress_.read();
     if (so_far.failed_step > 0)
       return diverged(so_far.failed_loss, fmt::format("step {}", so_far.failed_step));
-    const auto images = static_cast<double>(so_far.images);
-    record.train_loss = so_far.loss_sum / images;
-    record.train_accuracy = static_cast<double>(so_far.correct) / images;
-    observer_.on_step(
-        {record.epoch, so_far.images, record.train_loss, record.train_accuracy, watch.seconds()});
+    note(so_far, record);
+    observer_.on_step({record.epoch, so_far.images, record.train_loss, record.train_accuracy,
+                       epoch_watch_.seconds()});
+    if (due) write_state(so_far);
   }
   images_ += training_.size();
-  training_seconds_ += watch.seconds();
+  training_seconds_ += epoch_watch_.seconds();
   return std::nullopt;
 }
 
 void Training::plan_epoch() {
+  shuffle_before_ = shuffle_.state();
+  mixing_before_ = mixing_.state();
   const Batches batches(training_.indices, options_.batch, &shuffle_);
   std::vector<Mix> mixes;
   std::vector<double> rates;
   for (std::int64_t i = 0; i < batches.size(); ++i) {
     if (mixup_.on())
       mixes.push_back(mixup_.draw(mixing_, static_cast<std::int64_t>(batches[i].size())));
-    rates.push_back(schedule_.at(steps_++));
+    rates.push_back(schedule_.at(steps_before() + i));
   }
   if (batches_) {
     batches_->replace(batches, mixes);
@@ -229,7 +212,7 @@ void Training::plan_epoch() {
     batches_.emplace(training_.images, training_.labels, training_.classes, batches, mixes);
   }
   rates_.assign(Tensor::from<double>(rates_.shape(), rates, rates_.device()));
-  progress_.write({.streams = progress_.read().streams});
+  if (first_step_ == 0) progress_.write({.streams = progress_.read().streams});
 }
 
 void Training::step(std::int64_t i) {
@@ -275,24 +258,90 @@ std::optional<StopReason> Training::diverged(double loss, const std::string& whe
   return StopReason::diverged;
 }
 
-std::optional<StopReason> Training::finish_epoch(const EpochRecord& record, BestWeights& best) {
+std::optional<StopReason> Training::finish_epoch(const EpochRecord& record) {
   result_.history.push_back(record);
   const double value = monitored(record, options_.early_stopping.monitor);
   const EarlyStopping::Verdict verdict = stopping_.update(record.epoch, value);
   const bool improved = verdict == EarlyStopping::Verdict::improved;
-  if (improved) best.keep();
+  if (improved) best_.keep();
   observer_.on_epoch_end(result_.history, improved ? Standing::best : Standing::not_best);
   if (verdict == EarlyStopping::Verdict::stop) return StopReason::early_stopping;
+  if (epoch_ == options_.epochs) return StopReason::max_epochs;
   return std::nullopt;
 }
 
-}  // namespace
-
-std::string_view name(StopReason reason) {
-  constexpr std::array<std::string_view, 4> kNames{"max_epochs", "early_stopping", "interrupted",
-                                                   "diverged"};
-  return kNames[static_cast<std::size_t>(reason)];
+RunIdentity Training::identity() const {
+  RunIdentity all = identity_of(options_);
+  all.insert(options_.checkpoints.identity.begin(), options_.checkpoints.identity.end());
+  all["training images"] = fmt::format("{}", training_.size());
+  all["validation images"] = fmt::format("{}", validation_.size());
+  all["elements"] = name(dtype_);
+  return all;
 }
+
+NamedTensors Training::tensors() const {
+  NamedTensors all = best_.tensors();
+  optimizer_->visit([&](std::string_view name, Tensor& tensor) {
+    all.emplace_back(fmt::format("optimizer.{}", name), tensor);
+  });
+  return all;
+}
+
+void Training::write_state(const kernels::Progress& progress) {
+  if (progress.failed_step > 0) return;  // nothing to go on from
+  const bool over = ended_ && *ended_ != StopReason::interrupted;
+  checkpoints_->write(steps_before() + progress.step,
+                      {.identity = identity(),
+                       .device = std::string(name(rates_.device())),
+                       .epoch = epoch_,
+                       .progress = progress,
+                       .shuffling = shuffle_before_,
+                       .mixing = mixing_before_,
+                       .epoch_seconds = epoch_watch_.seconds(),
+                       .history = result_.history,
+                       .stopping = stopping_.state(),
+                       .images = images_,
+                       .training_seconds = training_seconds_,
+                       .seconds = watch_.seconds(),
+                       .ended = over ? ended_ : std::nullopt,
+                       .tensors = tensors()},
+                      observer_);
+  state_watch_ = Stopwatch();
+}
+
+void Training::resume() {
+  const std::optional<TrainingState> state = checkpoints_->latest(identity(), observer_);
+  if (!state) return;
+  DRAPE_CHECK(state->epoch <= options_.epochs && state->progress.step <= rates_.size(),
+              "resume: expected at most {} epochs of {} steps, got epoch {}, step {}",
+              options_.epochs, rates_.size(), state->epoch, state->progress.step);
+  assign_weights({state->tensors, {}}, tensors());
+  best_.adopt();
+  if (state->device != name(rates_.device())) {
+    observer_.on_warning(
+        fmt::format("resume: begun on {}, going on on {}: bits may differ from a "
+                    "run that was not interrupted",
+                    state->device, name(rates_.device())));
+  }
+  epoch_ = state->epoch;
+  first_step_ = state->progress.step;
+  progress_.write(state->progress);
+  shuffle_.restore(shuffle_before_ = state->shuffling);
+  mixing_.restore(mixing_before_ = state->mixing);
+  stopping_.restore(state->stopping);
+  images_ = state->images;
+  training_seconds_ = state->training_seconds;
+  result_.history = state->history;
+  ended_ = state->ended;
+  epoch_watch_ = Stopwatch(state->epoch_seconds);
+  watch_ = Stopwatch(state->seconds);
+  observer_.on_resume({.history = result_.history,
+                       .best_epoch = stopping_.best_epoch(),
+                       .epoch = epoch_,
+                       .steps = first_step_});
+}
+
+}  // namespace
 
 TrainResult train(Module& model, const Examples& training, const Examples& validation,
                   const TrainerOptions& options, Observer& observer,

@@ -12,6 +12,7 @@ namespace drape::tests {
 namespace {
 
 std::atomic<std::int64_t> requests{0};
+thread_local std::int64_t until_failure = 0;  // calls; 0: none fails
 
 bool counts() {
 #if defined(DRAPE_EMULATED)
@@ -22,7 +23,9 @@ bool counts() {
 }
 
 void* counted(void* block) {
-  if (block == nullptr) throw std::bad_alloc();
+  const bool fails = until_failure > 0 && --until_failure == 0;
+  if (fails) std::free(block);
+  if (fails || block == nullptr) throw std::bad_alloc();
   if (counts()) requests.fetch_add(1, std::memory_order_relaxed);
   return block;
 }
@@ -31,6 +34,18 @@ void* counted(void* block) {
 
 std::int64_t heap_allocations() {
   return requests;
+}
+
+FailingAllocation::FailingAllocation(std::int64_t n) {
+  until_failure = n;
+}
+
+FailingAllocation::~FailingAllocation() {
+  until_failure = 0;
+}
+
+bool FailingAllocation::struck() const {
+  return until_failure == 0;
 }
 
 }  // namespace drape::tests

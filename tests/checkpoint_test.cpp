@@ -7,6 +7,7 @@
 #include <iterator>
 #include <string>
 
+#include "core/digest.h"
 #include "tests/catch.h"
 #include "tests/data_helpers.h"
 
@@ -65,12 +66,19 @@ TEST_CASE("weights read back with the same names, shapes and bits") {
 TEST_CASE("a weight file is laid out as the safetensors format says") {
   const TemporaryFolder folder;
   drape::save_weights(folder / "w", {{{"a", Tensor::from<float>(Shape{2}, {1.0f, 2.0f})}}, {}});
-  const std::string expected =
-      R"({"__metadata__":{"layout":"NHWC"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})";
-  const std::string file = content(folder / "w");
+  const std::string expected = R"({"__metadata__":{"layout":"NHWC","sha256":"")"
+                               R"("},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})";
+  std::string file = content(folder / "w");
+  const std::size_t digest = 8 + expected.find(R"(""})") + 1;
+  const std::string digits = file.substr(digest, 64);
+  CHECK(digits.find_first_not_of("0123456789abcdef") == std::string::npos);
+  file.replace(digest, 64, 64, '0');
+  CHECK(drape::sha256_hex(drape::tests::bytes(file)) == digits);
   std::uint64_t length = 0;
   std::memcpy(&length, file.data(), 8);
-  CHECK(length % 8 == 0);
+  file.erase(digest, 64);
+  length -= 64;
+  CHECK((length + 64) % 8 == 0);
   CHECK(file.substr(8, expected.size()) == expected);
   CHECK(file.substr(8 + expected.size(), length - expected.size()) ==
         std::string(length - expected.size(), ' '));
@@ -91,24 +99,25 @@ TEST_CASE("every truncation and every longer file of weights is refused") {
   CHECK_NOTHROW(drape::load_weights(folder / "cut"));
 }
 
-TEST_CASE("every flipped bit of a weight file's header is refused or read as other weights") {
+TEST_CASE("every flipped bit of a weight file is refused, or the digest's name is not there") {
   const TemporaryFolder folder;
   drape::save_weights(folder / "w", example());
   const std::string file = content(folder / "w");
-  std::uint64_t length = 0;
-  std::memcpy(&length, file.data(), 8);
-  std::size_t refused = 0;
-  for (std::size_t bit = 0; bit < 8 * (8 + length); ++bit) {
+  int accepted = 0;
+  for (std::size_t bit = 0; bit < 8 * file.size(); ++bit) {
     std::string flipped = file;
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));
     write(folder / "flipped", flipped);
     try {
-      drape::load_weights(folder / "flipped");
+      const Weights loaded = drape::load_weights(folder / "flipped");
+      CHECK(loaded.metadata.count("sha256") == 0);
+      CHECK(flipped.substr(file.size() - 48) == file.substr(file.size() - 48));  // the elements
+      ++accepted;
     } catch (const drape::Error&) {
-      ++refused;
     }
+    CHECK_THROWS_AS(drape::load_weights(folder / "flipped", drape::Digest::required), drape::Error);
   }
-  CHECK(refused > 4 * (8 + length));  // most; a letter of a name may change unseen
+  CHECK(accepted < 8 * 6);
 }
 
 TEST_CASE("a weight file that lies about its content is refused with the reason") {

@@ -1,5 +1,5 @@
-// SHA-256: data/digest.h.
-#include "data/digest.h"
+// SHA-256: core/digest.h.
+#include "core/digest.h"
 
 #include "data/bytes.h"
 #include "tests/catch.h"

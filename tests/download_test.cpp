@@ -3,9 +3,9 @@
 
 #include <chrono>
 
+#include "core/digest.h"
 #include "core/file.h"
 #include "data/bytes.h"
-#include "data/digest.h"
 #include "tests/http_server.h"
 
 namespace drape {

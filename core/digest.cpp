@@ -1,4 +1,4 @@
-#include "data/digest.h"
+#include "core/digest.h"
 
 #include <fmt/ranges.h>
 #include <openssl/evp.h>

@@ -1,0 +1,15 @@
+// PyTorch's and ONNX's layouts: the one place where they are.
+#pragma once
+
+#include "core/tensor.h"
+
+namespace drape {
+
+/// [A,B,...,Z] as [A,Z,B,...]: filters [K,R,S,C] or images [N,H,W,C] with the channels before the
+/// others, in new memory on the CPU.
+Tensor channels_first(const Tensor& x);
+
+/// The inverse: [A,Z,B,...] as [A,B,...,Z].
+Tensor channels_last(const Tensor& x);
+
+}  // namespace drape

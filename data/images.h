@@ -1,0 +1,26 @@
+// Images to be classified, wherever they are.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "data/png.h"
+
+namespace drape {
+
+struct NamedImage {
+  std::string name;  // "shirt.png", "t10k-images-idx3-ubyte.gz[17]"
+  GreyImage image;
+};
+
+/// The images of a file, IDX (plain or gzip) or PNG, of a folder's files of these kinds in the
+/// order of their names, or of standard input for "-". Error: what is not there, neither of the
+/// two, or damaged; a folder without images.
+std::vector<NamedImage> read_images(const std::filesystem::path& path);
+
+/// The image as `side` x `side` pixels: every pixel the mean of what it covers.
+GreyImage resized(const GreyImage& image, std::int64_t side);
+
+}  // namespace drape

@@ -1,0 +1,77 @@
+#include "data/png.h"
+
+#include <openssl/evp.h>
+#include <png.h>
+
+#include <algorithm>
+#include <array>
+
+#include "core/check.h"
+
+namespace drape {
+namespace {
+
+constexpr std::uint64_t kMostPixels = 1 << 24;
+
+// libpng's reader or writer, freed on every way out.
+struct Coder : png_image {
+  Coder() : png_image{} { version = PNG_IMAGE_VERSION; }
+  Coder(const Coder&) = delete;
+  Coder& operator=(const Coder&) = delete;
+  ~Coder() { png_image_free(this); }
+};
+
+}  // namespace
+
+bool is_png(std::span<const std::uint8_t> bytes) {
+  constexpr std::array<std::uint8_t, 8> kSignature{0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+  return bytes.size() >= kSignature.size() &&
+         std::equal(kSignature.begin(), kSignature.end(), bytes.begin());
+}
+
+GreyImage parse_png(std::span<const std::uint8_t> bytes, std::string_view name) {
+  Coder reader;
+  DRAPE_CHECK(
+      is_png(bytes) && png_image_begin_read_from_memory(&reader, bytes.data(), bytes.size()) != 0,
+      "png: expected a PNG image in '{}', got {}", name,
+      reader.message[0] == '\0' ? "something else" : reader.message);
+  DRAPE_CHECK(std::uint64_t{reader.width} * reader.height <= kMostPixels,
+              "png: expected at most {} pixels in '{}', got {}x{}", kMostPixels, name,
+              reader.height, reader.width);
+  reader.format = PNG_FORMAT_GRAY;
+  GreyImage image{reader.height, reader.width, {}};
+  image.pixels.resize(PNG_IMAGE_SIZE(reader));
+  const png_color black{};
+  DRAPE_CHECK(png_image_finish_read(&reader, &black, image.pixels.data(), 0, nullptr) != 0,
+              "png: expected a whole PNG image in '{}', got {}", name, reader.message);
+  return image;
+}
+
+std::vector<std::uint8_t> png_of(const GreyImage& image) {
+  Coder writer;
+  writer.height = static_cast<png_uint_32>(image.height);
+  writer.width = static_cast<png_uint_32>(image.width);
+  writer.format = PNG_FORMAT_GRAY;
+  const auto write = [&](void* memory, png_alloc_size_t& size) {
+    DRAPE_CHECK(
+        png_image_write_to_memory(&writer, memory, &size, 0, image.pixels.data(), 0, nullptr) != 0,
+        "png: expected an image of {}x{} to be written, got {}", image.height, image.width,
+        writer.message);
+  };
+  png_alloc_size_t size = 0;
+  write(nullptr, size);  // asks for the size
+  std::vector<std::uint8_t> bytes(size);
+  write(bytes.data(), size);
+  return bytes;
+}
+
+std::string data_uri(const GreyImage& image) {
+  const std::vector<std::uint8_t> png = png_of(image);
+  std::string code(4 * ((png.size() + 2) / 3) + 1, '\0');
+  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(code.data()), png.data(),
+                                     static_cast<int>(png.size()));
+  code.resize(static_cast<std::size_t>(length));
+  return "data:image/png;base64," + code;
+}
+
+}  // namespace drape

@@ -1,0 +1,126 @@
+// What to do with a model once it is trained.
+//   build/release/bin/drape predict out/standard/seed0/weights.safetensors shirt.png
+//   build/release/bin/drape evaluate out/standard/seed0/weights.safetensors --mistakes mistakes.svg
+//   build/release/bin/drape export out/standard/seed0/weights.safetensors standard.onnx
+#include "core/file.h"
+#include "core/print.h"
+#include "data/fashion_mnist.h"
+#include "examples/evaluation.h"
+#include "examples/options.h"
+#include "examples/predict.h"
+#include "examples/program.h"
+#include "kernels/parallel.h"
+
+namespace drape {
+namespace {
+
+namespace fs = std::filesystem;
+
+void export_onnx(const fs::path& weights, const fs::path& target) {
+  const SavedModel model = load_model(weights);
+  OnnxGraph graph;
+  const OnnxValue x{"x", {1, kImageSide, kImageSide, 1}};
+  graph.write(target, x, model.network.onnx(graph, x), model.metadata);
+}
+
+void print_predictions(const fs::path& weights, const PredictOptions& options) {
+  SavedModel model = load_model(weights);
+  print(stdout, "{}", text_of(predict(model, options), model.classes, options.format));
+}
+
+struct EvaluateOptions {
+  std::optional<fs::path> data;
+  enum class Part { test, train } part = Part::test;
+  fs::path json, mistakes;  // empty: not written
+  std::size_t count = 24;   // mistakes drawn
+};
+
+void evaluate(const fs::path& weights, const EvaluateOptions& options) {
+  SavedModel model = load_model(weights);
+  const DataSet data = find_or_download_fashion_mnist(options.data);
+  const LabelledImages& images =
+      options.part == EvaluateOptions::Part::test ? data.test : data.train;
+  const ModelFigures figures = evaluate_model(model, images);
+  print(stdout, "{}", text_of(figures, model.classes));
+  if (!options.json.empty()) write_file_atomically(options.json, json_of(figures, model.classes));
+  if (!options.mistakes.empty()) {
+    write_file_atomically(options.mistakes,
+                          picture_of(figures.mistakes, images, model.classes, options.count));
+  }
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("What to do with a model once it is trained.");
+  app.require_subcommand(1);
+
+  fs::path weights, target;
+  const auto add_weights = [&](CLI::App& to) {
+    to.add_option("weights", weights, "weights.safetensors of a training run")
+        ->type_name("WEIGHTS")
+        ->required();
+  };
+
+  PredictOptions prediction;
+  int threads = 0;
+  CLI::App* predicting = app.add_subcommand("predict", "classify images");
+  add_weights(*predicting);
+  predicting
+      ->add_option("images", prediction.images,
+                   "PNG or IDX files, folders of them, or - for standard input; white on black, "
+                   "of any size")
+      ->type_name("IMAGE...")
+      ->required();
+  add_choice<PredictionFormat>(*predicting, "--format", prediction.format,
+                               {{"table", PredictionFormat::table},
+                                {"csv", PredictionFormat::csv},
+                                {"json", PredictionFormat::json}},
+                               "of what is printed");
+  predicting->add_option("--top", prediction.top, "classes shown of each image")
+      ->check(count(1, 1000))
+      ->capture_default_str();
+  predicting->add_flag("--invert", prediction.invert, "the images are black on white");
+  predicting->add_option("--threads", threads, "0: as many as there are cores")
+      ->check(count(0, 1024))
+      ->capture_default_str();
+
+  EvaluateOptions evaluation;
+  CLI::App* evaluating = app.add_subcommand("evaluate", "find out how good a model is");
+  add_weights(*evaluating);
+  evaluating
+      ->add_option("--data", evaluation.data,
+                   "folder with the four Fashion-MNIST files; default: $DRAPE_DATA, else a cache "
+                   "that is filled by download")
+      ->type_name("DIR");
+  add_choice<EvaluateOptions::Part>(
+      *evaluating, "--part", evaluation.part,
+      {{"test", EvaluateOptions::Part::test}, {"train", EvaluateOptions::Part::train}},
+      "of the data");
+  evaluating->add_option("--json", evaluation.json, "also write all figures")->type_name("FILE");
+  evaluating
+      ->add_option("--mistakes", evaluation.mistakes,
+                   "also draw the mistakes that the model was surest of, as SVG")
+      ->type_name("FILE");
+  evaluating->add_option("--count", evaluation.count, "mistakes drawn")
+      ->check(count(1, 10'000))
+      ->capture_default_str();
+
+  CLI::App* exporting = app.add_subcommand("export", "write a model for other programs");
+  add_weights(*exporting);
+  exporting->add_option("file", target, "an ONNX file, operator set 19; images are [N,C,H,W] there")
+      ->type_name("FILE")
+      ->required();
+
+  if (!parse(app, argc, argv)) return 0;
+  if (threads > 0) kernels::set_thread_count(threads);
+  if (*predicting) print_predictions(weights, prediction);
+  if (*evaluating) evaluate(weights, evaluation);
+  if (*exporting) export_onnx(weights, target);
+  return 0;
+}
+
+}  // namespace
+}  // namespace drape
+
+int main(int argc, char** argv) {
+  return drape::guarded(argv[0], [&] { return drape::run(argc, argv); });
+}

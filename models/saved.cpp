@@ -1,0 +1,93 @@
+#include "models/saved.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "core/checkpoint.h"
+
+namespace drape {
+namespace {
+
+using Metadata = std::map<std::string, std::string>;
+
+constexpr std::array<std::pair<std::string_view, Architecture>, 5> kArchitectures{{
+    {"standard", Architecture::standard},
+    {"deep", Architecture::deep},
+    {"dilated", Architecture::dilated},
+    {"deformable", Architecture::deformable},
+    {"enhanced", Architecture::enhanced},
+}};
+
+const std::string& entry(const Metadata& metadata, const char* name) {
+  const auto found = metadata.find(name);
+  DRAPE_CHECK(found != metadata.end(), "expected '{}' in the metadata, got none", name);
+  return found->second;
+}
+
+template <class T>
+T number(const Metadata& metadata, const char* name, T low, T high) {
+  const std::string& text = entry(metadata, name);
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  DRAPE_CHECK(
+      error == std::errc() && end == text.data() + text.size() && value >= low && value <= high,
+      "expected a number {} ... {} as '{}', got '{}'", low, high, name, text);
+  return value;
+}
+
+NetworkOptions options_of(const Metadata& metadata) {
+  NetworkOptions options;
+  const std::string& name = entry(metadata, "architecture");
+  const auto found = std::ranges::find(kArchitectures, std::string_view(name),
+                                       [](const auto& known) { return known.first; });
+  DRAPE_CHECK(found != kArchitectures.end(), "expected a known 'architecture', got '{}'", name);
+  options.architecture = found->second;
+  options.dilation = number<std::int64_t>(metadata, "dilation", 1, 1000);
+  options.dropout = number<double>(metadata, "dropout", 0.0, 0.99);
+  return options;
+}
+
+std::vector<std::string> classes_of(const Metadata& metadata) {
+  const auto json =
+      nlohmann::json::parse(entry(metadata, "classes"), nullptr, /*allow_exceptions=*/false);
+  const auto is_text = [](const nlohmann::json& value) { return value.is_string(); };
+  DRAPE_CHECK(json.is_array() && std::ranges::all_of(json, is_text),
+              "expected names as 'classes', got something else");
+  return json.get<std::vector<std::string>>();
+}
+
+}  // namespace
+
+Metadata network_metadata(const NetworkOptions& options, const std::vector<std::string>& classes) {
+  const auto is_it = [&](const auto& known) { return known.second == options.architecture; };
+  return {{"architecture", std::string(std::ranges::find_if(kArchitectures, is_it)->first)},
+          {"dilation", std::to_string(options.dilation)},
+          {"dropout", fmt::format("{}", options.dropout)},
+          {"input", "[N,28,28,1], 0 ... 1, white on black"},
+          {"classes", nlohmann::json(classes).dump()}};
+}
+
+SavedModel load_model(const std::filesystem::path& path) {
+  Weights weights = load_weights(path);
+  try {
+    const NetworkOptions options = options_of(weights.metadata);
+    SavedModel model{build_network(options),
+                     options,
+                     entry(weights.metadata, "system"),
+                     classes_of(weights.metadata),
+                     {}};
+    NamedTensors targets;
+    for (const NamedTensor& state : model.network.state())
+      targets.emplace_back(state.name, state.tensor);
+    assign_weights(weights, targets);
+    model.metadata = std::move(weights.metadata);
+    return model;
+  } catch (const Error& error) {
+    throw Error(fmt::format("model: {}: {}", path.string(), error.what()));
+  }
+}
+
+}  // namespace drape

@@ -1,0 +1,29 @@
+// Models in files: what a file of weights says of the network that they belong to.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "models/build.h"
+
+namespace drape {
+
+struct SavedModel {
+  Sequential network;  // on the CPU
+  NetworkOptions options;
+  std::string system;                // its name
+  std::vector<std::string> classes;  // their names
+  std::map<std::string, std::string> metadata;
+};
+
+/// What metadata says of a network and of the classes that it tells apart.
+std::map<std::string, std::string> network_metadata(const NetworkOptions& options,
+                                                    const std::vector<std::string>& classes);
+
+/// The network of a file that training wrote, with its weights. Error naming the file and what is
+/// wrong with it.
+SavedModel load_model(const std::filesystem::path& path);
+
+}  // namespace drape

@@ -1,0 +1,37 @@
+// The weights of a run's best epoch.
+#pragma once
+
+#include <vector>
+
+#include "core/checkpoint.h"
+#include "layers/module.h"
+#include "optim/optimizer.h"
+
+namespace drape {
+
+/// A copy of a model's best state, put back at the end, whatever the way out: a model in bf16 has
+/// the weights that its optimiser moves, in f32, and is from then on in f32.
+class BestWeights {
+ public:
+  BestWeights(Module& model, const Optimizer& optimizer);
+  BestWeights(const BestWeights&) = delete;
+  BestWeights& operator=(const BestWeights&) = delete;
+  ~BestWeights();
+
+  void keep();
+  void restore();
+
+  /// Handles to the weights as they are moved and to the best ones: "model.conv1.weight",
+  /// "best.conv1.weight".
+  NamedTensors tensors() const;
+  /// To be called after these have been overwritten: a model in bf16 follows them.
+  void adopt();
+
+ private:
+  Module& model_;
+  std::vector<std::string> names_;
+  std::vector<Tensor> state_, best_;
+  bool restored_ = false;
+};
+
+}  // namespace drape

@@ -1,0 +1,94 @@
+#include "optim/checkpoints.h"
+
+#include <algorithm>
+#include <cmath>
+#include <system_error>
+
+#include "core/file.h"
+
+namespace drape {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kPrefix = "state-", kSuffix = ".safetensors";
+
+// The state belongs to this run: the first thing in which it does not is an Error.
+void check_identity(const RunIdentity& expected, const RunIdentity& found, const fs::path& path) {
+  for (const auto& [name, value] : expected) {
+    const auto entry = found.find(name);
+    const std::string other = entry == found.end() ? "none" : entry->second;
+    DRAPE_CHECK(other == value, "resume: expected a run with {} {}, got one with {} in '{}'", name,
+                value, other, path.string());
+  }
+}
+
+}  // namespace
+
+Checkpoints::Checkpoints(const CheckpointOptions& options) : options_(options) {
+  DRAPE_CHECK(options.every_steps >= 0, "checkpoints: expected steps >= 0, got {}",
+              options.every_steps);
+  DRAPE_CHECK(std::isfinite(options.every_seconds) && options.every_seconds >= 0.0,
+              "checkpoints: expected seconds >= 0, got {}", options.every_seconds);
+  DRAPE_CHECK(options.keep >= 1, "checkpoints: expected to keep >= 1, got {}", options.keep);
+}
+
+std::vector<fs::path> Checkpoints::files() const {
+  std::vector<fs::path> found;
+  std::error_code none;  // no folder, no files
+  for (const fs::directory_entry& entry : fs::directory_iterator(options_.folder, none)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(kPrefix) && name.ends_with(kSuffix)) found.push_back(entry.path());
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+std::optional<TrainingState> Checkpoints::latest(const RunIdentity& identity, Observer& observer) {
+  if (options_.start == Start::over) return std::nullopt;
+  std::vector<fs::path> all = files();
+  if (all.empty()) {
+    observer.on_warning(fmt::format("resume: no state in '{}', beginning with the first step",
+                                    options_.folder.string()));
+    return std::nullopt;
+  }
+  for (; !all.empty(); all.pop_back()) {
+    std::optional<TrainingState> state;
+    try {
+      state = load_training_state(all.back());
+    } catch (const Error& error) {
+      observer.on_warning(error.what());
+      continue;
+    }
+    check_identity(identity, state->identity, all.back());
+    written_ = std::move(all);
+    return state;
+  }
+  throw Error(fmt::format("resume: expected a whole state in '{}', got damaged ones only",
+                          options_.folder.string()));
+}
+
+bool Checkpoints::due(std::int64_t steps, double seconds) const {
+  return (options_.every_steps > 0 && steps % options_.every_steps == 0) ||
+         (options_.every_seconds > 0.0 && seconds >= options_.every_seconds);
+}
+
+void Checkpoints::write(std::int64_t steps, const TrainingState& state, Observer& observer) {
+  const fs::path path = options_.folder / fmt::format("{}{:012}{}", kPrefix, steps, kSuffix);
+  try {
+    make_folder(options_.folder);
+    save_training_state(path, state);
+  } catch (const Error& error) {
+    return observer.on_warning(fmt::format("checkpoint not written: {}", error.what()));
+  }
+  std::erase(written_, path);
+  written_.push_back(path);
+  while (written_.size() > static_cast<std::size_t>(options_.keep))
+    written_.erase(written_.begin());
+  for (const fs::path& file : files()) {
+    std::error_code ignored;  // what cannot be deleted stays
+    if (std::ranges::find(written_, file) == written_.end()) fs::remove(file, ignored);
+  }
+}
+
+}  // namespace drape

@@ -1,0 +1,41 @@
+// What a training run is told.
+#pragma once
+
+#include <cstdint>
+
+#include "optim/checkpoints.h"
+#include "optim/early_stopping.h"
+#include "optim/schedule.h"
+
+namespace drape {
+
+enum class OptimizerKind { adam, adamw, sgd };
+
+/// How CUDA is asked for the kernels of a step: recorded, for all at once, or for each by itself.
+enum class Launching { recorded, each };
+
+struct TrainerOptions {
+  int epochs = 30;  // at most
+  std::int64_t batch = 64;
+  OptimizerKind optimizer = OptimizerKind::adam;
+  double learning_rate = 1e-3;  // the schedule's base
+  ScheduleKind schedule = ScheduleKind::constant;
+  double weight_decay = 0.0;
+  double momentum = 0.9;     // sgd
+  double mixup_alpha = 0.0;  // 0: off, the loss is softmax cross-entropy; else binary cross-entropy
+  EarlyStoppingOptions early_stopping{};
+  std::uint64_t seed = 0;  // of shuffling, dropout and MixUp
+  /// CUDA: seconds between looks at how far the device has come, which the observer is told of; on
+  /// the CPU it is told of every step.
+  double look_every = 0.1;
+  Launching launching = Launching::recorded;
+  CheckpointOptions checkpoints{};
+};
+
+/// Error: options that make no sense by themselves.
+void validate(const TrainerOptions& options);
+
+/// The options that decide a run's bits, as text by their names on the command line.
+RunIdentity identity_of(const TrainerOptions& options);
+
+}  // namespace drape

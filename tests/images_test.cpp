@@ -1,0 +1,114 @@
+// Images to be classified: PNG, IDX, folders of them, and their size.
+#include "data/images.h"
+
+#include <png.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "data/idx.h"
+#include "tests/catch.h"
+#include "tests/data_helpers.h"
+
+namespace {
+
+using drape::GreyImage;
+using drape::NamedImage;
+using drape::tests::Bytes;
+using drape::tests::error_of;
+using drape::tests::TemporaryFolder;
+using drape::tests::write_bytes;
+
+// A PNG as libpng writes it.
+Bytes png(std::uint32_t height, std::uint32_t width, std::uint32_t format, const Bytes& pixels) {
+  png_image image{};
+  image.version = PNG_IMAGE_VERSION;
+  image.height = height;
+  image.width = width;
+  image.format = format;
+  REQUIRE(pixels.size() == PNG_IMAGE_SIZE(image));
+  png_alloc_size_t size = 0;
+  REQUIRE(png_image_write_to_memory(&image, nullptr, &size, 0, pixels.data(), 0, nullptr) != 0);
+  Bytes bytes(size);
+  REQUIRE(png_image_write_to_memory(&image, bytes.data(), &size, 0, pixels.data(), 0, nullptr) !=
+          0);
+  return bytes;
+}
+
+const Bytes kPixels{0, 64, 128, 255, 7, 90};
+
+std::string refusal(const Bytes& bytes) {
+  return error_of([&] { drape::parse_png(bytes, "x.png"); });
+}
+
+}  // namespace
+
+TEST_CASE("a grey PNG is read pixel by pixel, colours by their luminance, transparency on black") {
+  const GreyImage grey = drape::parse_png(png(2, 3, PNG_FORMAT_GRAY, kPixels), "x");
+  CHECK(grey.height == 2);
+  CHECK(grey.width == 3);
+  CHECK(grey.pixels == kPixels);
+  const GreyImage colours =
+      drape::parse_png(png(1, 2, PNG_FORMAT_RGB, {255, 255, 255, 90, 90, 90}), "x");
+  CHECK(colours.pixels == Bytes{255, 90});
+  const GreyImage transparent = drape::parse_png(png(1, 2, PNG_FORMAT_GA, {200, 0, 200, 255}), "x");
+  CHECK(transparent.pixels == Bytes{0, 200});
+}
+
+TEST_CASE("every truncation and every flipped bit of a PNG is refused or gives an image") {
+  const Bytes whole = png(2, 3, PNG_FORMAT_GRAY, kPixels);
+  for (std::size_t size = 0; size + 12 < whole.size(); ++size) {  // the last chunk is empty
+    CAPTURE(size);
+    CHECK_THAT(refusal({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)}),
+               ContainsSubstring("png: expected a"));
+  }
+  int refused = 0;
+  for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
+    Bytes flipped = whole;
+    flipped[bit / 8] = static_cast<std::uint8_t>(flipped[bit / 8] ^ (1 << bit % 8));
+    refused += refusal(flipped).empty() ? 0 : 1;
+  }
+  CHECK(refused > 4 * static_cast<int>(whole.size()));
+}
+
+TEST_CASE("a PNG that says it is huge is refused before memory is taken") {
+  Bytes bytes = png(2, 3, PNG_FORMAT_GRAY, kPixels);
+  const Bytes width{0, 1, 0, 0};  // 65536, in the first chunk, whose checksum is put right
+  std::copy(width.begin(), width.end(), bytes.begin() + 16);
+  std::copy(width.begin(), width.end(), bytes.begin() + 20);
+  const unsigned long sum = crc32(crc32(0, nullptr, 0), bytes.data() + 12, 17);
+  for (int i = 0; i < 4; ++i)
+    bytes[29 + static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(sum >> (24 - 8 * i));
+  CHECK_THAT(refusal(bytes), ContainsSubstring("at most 16777216 pixels in 'x.png'"));
+}
+
+TEST_CASE("images come from files, folders and IDX, by name") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "b.png", png(2, 3, PNG_FORMAT_GRAY, kPixels));
+  drape::write_idx(folder / "a-ubyte", std::vector<std::int64_t>{2, 1, 3}, kPixels);
+  write_bytes(folder / "notes.txt", drape::tests::bytes("no image"));
+  const std::vector<NamedImage> all = drape::read_images(folder.path());
+  REQUIRE(all.size() == 3);
+  CHECK(all[0].name == "a-ubyte[0]");
+  CHECK(all[1].image.pixels == Bytes{255, 7, 90});
+  CHECK(all[2].name == "b.png");
+  CHECK(drape::read_images(folder / "b.png").size() == 1);
+  CHECK_THAT(error_of([&] { drape::read_images(folder / "notes.txt"); }),
+             ContainsSubstring("notes.txt"));
+  CHECK_THAT(error_of([&] { drape::read_images(folder / "none.png"); }),
+             ContainsSubstring("none.png"));
+  std::filesystem::create_directory(folder / "empty");
+  CHECK_THAT(error_of([&] { drape::read_images(folder / "empty"); }),
+             ContainsSubstring("expected PNG or IDX files"));
+}
+
+TEST_CASE("an image is resized by means: a mean stays, and so does an image of that size") {
+  const GreyImage image{2, 2, {0, 100, 200, 40}};
+  CHECK(drape::resized(image, 2).pixels == image.pixels);
+  CHECK(drape::resized(image, 1).pixels == Bytes{85});
+  CHECK(drape::resized(image, 4).pixels ==
+        Bytes{0, 0, 100, 100, 0, 0, 100, 100, 200, 200, 40, 40, 200, 200, 40, 40});
+  CHECK(drape::resized({1, 3, {30, 60, 90}}, 2).pixels == Bytes{40, 80, 40, 80});
+}

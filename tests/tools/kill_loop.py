@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Kills a training program at random moments, again and again, and lets it go on each time.
+
+usage: kill_loop.py PROGRAM [--kills N] [--seed S]
+
+After every kill -9 the newest training state must load, or an older one must: the program says so
+if none does. A run that was killed until it came to its end must leave weights with the SHA-256 of
+a run that was left alone. Runs are repeated until N kills have struck. Exit code 1 if anything was
+lost.
+"""
+
+import argparse
+import hashlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+OPTIONS = ["--synthetic", "--limit", "600", "--epochs", "2", "--batch", "16", "--quiet"]
+OPTIONS += ["--checkpoint-steps", "5", "--checkpoint-minutes", "0"]
+
+
+def command(program, folder, threads):
+    return [program, *OPTIONS, "--out", folder, "--threads", str(threads), "--resume"]
+
+
+def digest(folder):
+    (weights,) = folder.glob("*/seed0/weights.safetensors")
+    return hashlib.sha256(weights.read_bytes()).hexdigest()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("program")
+    parser.add_argument("--kills", type=int, default=25)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    draw = random.Random(arguments.seed)
+    with tempfile.TemporaryDirectory() as scratch:
+        whole = Path(scratch) / "whole"
+        began = time.monotonic()
+        subprocess.run(command(arguments.program, whole, 1), check=True, capture_output=True)
+        longest = time.monotonic() - began
+        expected = digest(whole)
+        kills = runs = 0
+        while kills < arguments.kills:
+            folder = Path(scratch) / f"run{runs}"
+            while True:
+                threads = draw.choice((1, 2))
+                process = subprocess.Popen(command(arguments.program, folder, threads),
+                                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                try:
+                    _, errors = process.communicate(timeout=draw.uniform(0.0, longest))
+                except subprocess.TimeoutExpired:
+                    process.send_signal(signal.SIGKILL)
+                    process.communicate()
+                    kills += 1
+                    continue
+                if process.returncode != 0:
+                    print(f"kill_loop: after {kills} kills: {errors.decode()}", file=sys.stderr)
+                    return 1
+                break
+            runs += 1
+            if digest(folder) != expected:
+                print(f"kill_loop: after {kills} kills: other weights", file=sys.stderr)
+                return 1
+    print(f"{kills} kills, {runs} runs that came to the same weights")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
