@@ -72,11 +72,11 @@ class DeviceTimer {
 RowTimings time_work(Work& work, Device device, double budget) {
   seconds_called(work, device);  // to warm up
   RowTimings timings;
-  timings.called = summarize(samples(budget, [&] { return seconds_called(work, device); }));
+  timings.called = timing_of(samples(budget, [&] { return seconds_called(work, device); }));
   if (device == Device::cpu) return timings;
   DeviceTimer timer(device, timings.called.seconds);
   const auto time = [&](Cache cache) {
-    return summarize(samples(budget, [&] { return timer.seconds(work, cache); }));
+    return timing_of(samples(budget, [&] { return timer.seconds(work, cache); }));
   };
   timings.warm = time(Cache::warm);
   timings.cold = time(Cache::cold);

@@ -11,7 +11,6 @@
 #include <string>
 #include <vector>
 
-#include "bench/layers.h"
 #include "bench/networks.h"
 #include "bench/options.h"
 #include "bench/rates.h"
@@ -23,6 +22,7 @@
 #include "kernels/parallel.h"
 #include "layers/conv2d.h"
 #include "models/build.h"
+#include "optim/profile.h"
 #include "optim/trainer.h"
 
 namespace {
@@ -162,12 +162,12 @@ Subject network_subject(const Options& options) {
 void print_layers(const Options& options, Subject& subject) {
   const Examples all = drawn_examples(options.batch, subject.size, options.device());
   const auto batch = gather_batch(all.images, all.labels, all.indices, all.classes, {}, DType::f32);
-  const std::vector<bench::PartSeconds> parts =
-      bench::time_parts(subject.model, batch, options.steps);
+  const std::vector<PartSeconds> parts =
+      time_parts(subject.model, batch, options.steps);
   double sum = 0.0;
-  for (const bench::PartSeconds& part : parts) sum += part.forward + part.backward;
+  for (const PartSeconds& part : parts) sum += part.forward + part.backward;
   print(stdout, "{}, ms a step: {:.3f}\n", subject.name, 1e3 * sum);
-  for (const bench::PartSeconds& part : parts) {
+  for (const PartSeconds& part : parts) {
     print(stdout, "  {:<12} forward {:8.3f}  backward {:8.3f}  {:5.1f} %\n", part.name,
           1e3 * part.forward, 1e3 * part.backward, 100.0 * (part.forward + part.backward) / sum);
   }
@@ -217,7 +217,7 @@ bench::Json measured(const Options& options, Subject& subject) {
          .mixup_alpha = subject.mixup_alpha,
          .early_stopping{.patience = 0}},
         pace, never);
-  const bench::Timing step = bench::summarize(pace.seconds_a_step);
+  const Timing step = timing_of(pace.seconds_a_step);
   const Elements count = elements(subject);
   bench::Json row = bench::row_of(subject.name, step);
   row["images/s"] = static_cast<double>(options.batch) / step.seconds;

@@ -51,22 +51,30 @@ std::int64_t live_storages() {
   return live;
 }
 
-// Owns one block of device memory.
+// Owns one block of device memory, or shares one that release() gives back.
 struct Tensor::Storage {
   Storage(Device on_device, std::size_t byte_count) : device(on_device), bytes(byte_count) {
     on(device, [&](auto tag) { block = kernels::allocate(tag, bytes); });
     ++live;
   }
+  Storage(Device on_device, void* elements, std::function<void()> release_elements)
+      : device(on_device), block(elements), release(std::move(release_elements)) {
+    ++live;
+  }
   ~Storage() {
-    on(device, [&](auto tag) { kernels::release(tag, block, bytes); });
+    if (release)
+      release();
+    else
+      on(device, [&](auto tag) { kernels::release(tag, block, bytes); });
     --live;
   }
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
   Device device;
-  std::size_t bytes;
+  std::size_t bytes = 0;
   void* block = nullptr;
+  std::function<void()> release;
 };
 
 Tensor Tensor::uninitialized(const Shape& shape, DType dtype, Device device) {
@@ -75,6 +83,15 @@ Tensor Tensor::uninitialized(const Shape& shape, DType dtype, Device device) {
   t.dtype_ = dtype;
   t.storage_ = std::allocate_shared<Storage>(kernels::Recycled<Storage>(), device,
                                              static_cast<std::size_t>(t.bytes()));
+  return t;
+}
+
+Tensor Tensor::around(void* elements, const Shape& shape, DType dtype, Device device,
+                      std::function<void()> release) {
+  Tensor t;
+  t.shape_ = shape;
+  t.dtype_ = dtype;
+  t.storage_ = std::make_shared<Storage>(device, elements, std::move(release));
   return t;
 }
 

@@ -1,6 +1,7 @@
 // Tensor: a handle to contiguous elements, and the history that gradients flow back through.
 #pragma once
 
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <source_location>
@@ -75,6 +76,10 @@ class Tensor {
   static Tensor from(const Shape& shape, const std::vector<T>& values) {
     return from(shape, std::span<const T>(values));
   }
+  /// Elements that lie somewhere else already, of which a device's kernels may read and write all:
+  /// release() is called when the last handle to them is gone.
+  static Tensor around(void* elements, const Shape& shape, DType dtype, Device device,
+                       std::function<void()> release);
   /// Undefined elements with the shape, type and device of another tensor.
   static Tensor like(const Tensor& other) { return like(other, other.shape()); }
   static Tensor like(const Tensor& other, const Shape& shape) {

@@ -7,6 +7,9 @@
 namespace drape {
 namespace {
 
+constexpr std::int64_t kBytesOfAugmentation = sizeof(kernels::Augmentation);
+static_assert(std::is_trivially_copyable_v<kernels::Augmentation>);
+
 std::int64_t length(std::span<const std::int32_t> indices) {
   return static_cast<std::int64_t>(indices.size());
 }
@@ -37,17 +40,18 @@ void check_indices(const Tensor& labels, std::span<const std::int32_t> indices,
   }
 }
 
-// Adds the indices that the rows of a batch are mixed with.
-void append_partners(std::span<const std::int32_t> indices, const Mix& mix,
+// Adds the positions in the epoch that the rows of a batch, of which the first is at `begin`, are
+// mixed with.
+void append_partners(std::int64_t begin, std::int64_t rows, const Mix& mix,
                      std::vector<std::int32_t>& partners) {
-  DRAPE_CHECK(mix.order.size() == indices.size(), "gather_batch: expected a mix of {} rows, got {}",
-              indices.size(), mix.order.size());
+  DRAPE_CHECK(static_cast<std::int64_t>(mix.order.size()) == rows,
+              "gather_batch: expected a mix of {} rows, got {}", rows, mix.order.size());
   DRAPE_CHECK(mix.lambda >= 0.0 && mix.lambda <= 1.0,
               "gather_batch: expected a mix with 0 <= lambda <= 1, got {}", mix.lambda);
   for (const std::int32_t n : mix.order) {
-    DRAPE_CHECK(n >= 0 && n < length(indices),
-                "gather_batch: expected a mix of rows 0...{}, got {}", length(indices) - 1, n);
-    partners.push_back(indices[static_cast<std::size_t>(n)]);
+    DRAPE_CHECK(n >= 0 && n < rows, "gather_batch: expected a mix of rows 0...{}, got {}", rows - 1,
+                n);
+    partners.push_back(static_cast<std::int32_t>(begin) + n);
   }
 }
 
@@ -74,23 +78,43 @@ std::span<const std::int32_t> Batches::operator[](std::int64_t i) const {
 }
 
 BatchPlan::BatchPlan(const Tensor& images, const Tensor& labels, std::int64_t classes,
-                     const Batches& batches, std::span<const Mix> mixes)
-    : images_(images), labels_(labels), classes_(classes), batch_size_(batches.batch_size()) {
+                     const Batches& batches, const EpochDraws& draws, double smoothing)
+    : images_(images),
+      labels_(labels),
+      classes_(classes),
+      batch_size_(batches.batch_size()),
+      smoothing_(smoothing) {
   check_stored(images, labels, classes);
+  DRAPE_CHECK(smoothing >= 0.0 && smoothing < 1.0,
+              "gather_batch: expected label smoothing in [0, 1), got {}", smoothing);
   const Device device = images.device();
-  order_ = Tensor::uninitialized({length(batches.indices())}, DType::i32, device);
-  if (!mixes.empty()) {
+  const std::int64_t epoch = length(batches.indices());
+  order_ = Tensor::uninitialized({epoch}, DType::i32, device);
+  if (!draws.mixes.empty()) {
     partners_ = Tensor::like(order_);
     lambdas_ = Tensor::uninitialized({batches.size()}, DType::f64, device);
   }
-  replace(batches, mixes);
+  if (!draws.augmentations.empty())
+    augmentations_ = Tensor::uninitialized({epoch, kBytesOfAugmentation}, DType::u8, device);
+  replace(batches, draws);
 }
 
-void BatchPlan::replace(const Batches& batches, std::span<const Mix> mixes) {
+void BatchPlan::replace(const Batches& batches, const EpochDraws& draws) {
   check_indices(labels_, batches.indices(), classes_);
   const Device device = images_.device();
   order_.assign(Tensor::from(order_.shape(), batches.indices(), device));
-  if (partners_.empty()) return;
+  if (!partners_.empty()) mix(batches, draws.mixes);
+  if (augmentations_.empty()) return;
+  DRAPE_CHECK(static_cast<std::int64_t>(draws.augmentations.size()) == order_.size(),
+              "gather_batch: expected an augmentation for each of {} images, got {}", order_.size(),
+              draws.augmentations.size());
+  const auto bytes = std::as_bytes(draws.augmentations);
+  augmentations_.assign(Tensor::from(
+      augmentations_.shape(),
+      std::span(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()), device));
+}
+
+void BatchPlan::mix(const Batches& batches, std::span<const Mix> mixes) {
   DRAPE_CHECK(static_cast<std::int64_t>(mixes.size()) == batches.size(),
               "gather_batch: expected a mix for each of {} batches, got {}", batches.size(),
               mixes.size());
@@ -98,36 +122,50 @@ void BatchPlan::replace(const Batches& batches, std::span<const Mix> mixes) {
   std::vector<double> lambdas;
   for (std::int64_t i = 0; i < batches.size(); ++i) {
     const Mix& mix = mixes[static_cast<std::size_t>(i)];
-    append_partners(batches[i], mix, partners);
+    append_partners(i * batch_size_, length(batches[i]), mix, partners);
     lambdas.push_back(mix.lambda);
   }
-  partners_.assign(Tensor::from<std::int32_t>(partners_.shape(), partners, device));
-  lambdas_.assign(Tensor::from<double>(lambdas_.shape(), lambdas, device));
+  partners_.assign(Tensor::from<std::int32_t>(partners_.shape(), partners, images_.device()));
+  lambdas_.assign(Tensor::from<double>(lambdas_.shape(), lambdas, images_.device()));
+}
+
+std::int64_t BatchPlan::rows(std::int64_t i) const {
+  return std::min(batch_size_, order_.size() - i * batch_size_);
 }
 
 Batch BatchPlan::gather(std::int64_t i, DType dtype, const kernels::Progress* progress) const {
+  return gather(i, {.first = 0, .count = rows(i)}, dtype, progress);
+}
+
+Batch BatchPlan::gather(std::int64_t i, Rows rows, DType dtype,
+                        const kernels::Progress* progress) const {
   const Shape& stored = images_.shape();
   const Device device = images_.device();
-  const std::int64_t rows = std::min(batch_size_, order_.size() - i * batch_size_);
-  Batch batch{Tensor::uninitialized({rows, stored[1], stored[2], stored[3]}, dtype, device),
-              Tensor::uninitialized({rows, classes_}, accumulator(dtype), device),
-              Tensor::uninitialized({rows}, DType::u8, device)};
+  Batch batch{Tensor::uninitialized({rows.count, stored[1], stored[2], stored[3]}, dtype, device),
+              Tensor::uninitialized({rows.count, classes_}, accumulator(dtype), device),
+              Tensor::uninitialized({rows.count}, DType::u8, device)};
   dispatch(batch.x, [&]<class T>(auto tag, T) {
-    kernels::gather_batch(
-        tag, kernels::GatherBatch<T>{.batch = rows,
-                                     .pixels = stored[1] * stored[2] * stored[3],
-                                     .classes = classes_,
-                                     .images = images_.data<std::uint8_t>(),
-                                     .labels = labels_.data<std::uint8_t>(),
-                                     .order = order_.data<std::int32_t>(),
-                                     .partners = partners_.data<std::int32_t>(),
-                                     .lambdas = lambdas_.data<double>(),
-                                     .batch_size = batch_size_,
-                                     .number = i,
-                                     .progress = progress,
-                                     .x = batch.x.data<T>(),
-                                     .targets = batch.targets.data<Accumulator<T>>(),
-                                     .batch_labels = batch.labels.data<std::uint8_t>()});
+    kernels::gather_batch(tag, kernels::GatherBatch<T>{
+                                   .rows = rows.count,
+                                   .height = stored[1],
+                                   .width = stored[2],
+                                   .channels = stored[3],
+                                   .classes = classes_,
+                                   .images = images_.data<std::uint8_t>(),
+                                   .labels = labels_.data<std::uint8_t>(),
+                                   .order = order_.data<std::int32_t>(),
+                                   .partners = partners_.data<std::int32_t>(),
+                                   .lambdas = lambdas_.data<double>(),
+                                   .augmentations = reinterpret_cast<const kernels::Augmentation*>(
+                                       augmentations_.data<std::uint8_t>()),
+                                   .smoothing = smoothing_,
+                                   .batch_size = batch_size_,
+                                   .number = i,
+                                   .first = rows.first,
+                                   .progress = progress,
+                                   .x = batch.x.data<T>(),
+                                   .targets = batch.targets.data<Accumulator<T>>(),
+                                   .batch_labels = batch.labels.data<std::uint8_t>()});
   });
   return batch;
 }
@@ -137,7 +175,7 @@ Batch gather_batch(const Tensor& images, const Tensor& labels,
                    DType dtype) {
   const Batches one(indices, std::max<std::int64_t>(length(indices), 1));
   const std::span<const Mix> mixes(&mix, mix.order.empty() ? 0 : 1);
-  return BatchPlan(images, labels, classes, one, mixes).gather(0, dtype);
+  return BatchPlan(images, labels, classes, one, {.mixes = mixes}).gather(0, dtype);
 }
 
 }  // namespace drape

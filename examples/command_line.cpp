@@ -4,6 +4,7 @@
 #include <array>
 #include <limits>
 
+#include "data/fashion_mnist.h"
 #include "examples/options.h"
 #include "kernels/parallel.h"
 
@@ -15,6 +16,30 @@ constexpr int kQuickEpochs = 2;
 constexpr std::int64_t kQuickImages = 6'000;
 constexpr double kCheckpointMinutes = 5.0;
 constexpr double kAdamWDecay = 0.01;  // PyTorch's default
+
+void add_regularization_options(CLI::App& app, TrainerOptions& training) {
+  app.add_option("--label-smoothing", training.label_smoothing,
+                 "share of each label that all classes get alike")
+      ->check(real(0.0, 0.99));
+  app.add_option("--shift", training.augmentation.shift,
+                 "move training images by at most so many pixels each way")
+      ->check(count(0, kImageSide - 1));
+  app.add_flag_callback(
+      "--mirror", [&] { training.augmentation.mirroring = Mirroring::half; },
+      "mirror every other training image, left and right");
+  app.add_option("--erase", training.augmentation.erase,
+                 "probability that a rectangle of a training image is erased")
+      ->check(real(0.0, 1.0));
+  app.add_option("--clip-norm", training.clip_norm,
+                 "norm that gradients are shortened to; 0: they are not")
+      ->check(real(0.0, 1e6));
+  app.add_option("--average", training.average_decay,
+                 "decay of a moving average of the weights, which is then what counts; 0: none")
+      ->check(real(0.0, 0.999999));
+  app.add_option("--pieces", training.pieces,
+                 "work a batch off in so many pieces, for less memory; their gradients add up")
+      ->check(count(1, kMany));
+}
 
 void add_training_options(CLI::App& app, Settings& settings) {
   TrainerOptions& training = settings.training;
@@ -42,6 +67,7 @@ void add_training_options(CLI::App& app, Settings& settings) {
   app.add_option("--min-delta", training.early_stopping.min_delta,
                  "how much better counts as better, as a fraction")
       ->check(real(0.0, 1.0));
+  add_regularization_options(app, training);
 }
 
 void add_run_options(CLI::App& app, Settings& settings) {
@@ -96,13 +122,22 @@ void add_run_options(CLI::App& app, Settings& settings) {
   checkpoints.every_seconds = 60.0 * kCheckpointMinutes;
   app.add_option("--keep", checkpoints.keep, "the newest so many checkpoints")
       ->check(count(1, 1000));
+  app.set_config("--config", "", "file with options, NAME=VALUE a line; the command line wins")
+      ->type_name("FILE");
+  app.allow_config_extras(CLI::config_extras_mode::error);
   app.add_flag_callback(
       "--quiet", [&] { settings.verbosity = Verbosity::quiet; }, "say nothing unless it is wrong");
 }
 
-void finish(const CLI::App& app, Settings& settings) {
-  if (settings.training.optimizer == OptimizerKind::adamw && app.count("--weight-decay") == 0)
-    settings.training.weight_decay = kAdamWDecay;
+// Options whose default depends on others, and all of them as text.
+void finish(CLI::App& app, Settings& settings) {
+  TrainerOptions& training = settings.training;
+  if (training.optimizer == OptimizerKind::adamw && app.count("--weight-decay") == 0)
+    training.weight_decay = kAdamWDecay;
+  app.get_option("--weight-decay")->default_str(fmt::format("{}", training.weight_decay));
+  const int epochs = settings.epochs.value_or(default_epochs(training.mixup_alpha));
+  app.get_option("--epochs")->default_str(fmt::format("{}", epochs));
+  settings.config = app.config_to_str(/*default_also=*/true);
 }
 
 }  // namespace
@@ -141,6 +176,14 @@ std::optional<TrainingCommand> parse_training_command(int argc, const char* cons
         ->check(real(0.0, 0.99));
   }
   add_run_options(app, settings);
+  CLI::Option* const dry = app.add_flag_callback(
+      "--dry-run", [&] { command.task = TrainingTask::dry_run; },
+      "load the data, time one batch layer by layer, and write nothing");
+  app.add_flag_callback(
+         "--find-lr", [&] { command.task = TrainingTask::find_rate; },
+         "train a little with learning rates that rise, see where the loss falls fastest, and "
+         "write nothing")
+      ->excludes(dry);
   if (!parse(app, argc, argv)) return std::nullopt;
   finish(app, settings);
   return command;

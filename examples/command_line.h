@@ -52,15 +52,19 @@ struct Settings {
   std::filesystem::path out = "out";
   Verbosity verbosity = Verbosity::progress;
   Events events = Events::none;
+  std::string config;  // all options as they were understood, in the form that --config reads
 };
 
 /// How long a system trains unless told: mixed images take about twice as long to learn from.
 int default_epochs(double mixup_alpha);
 
-/// What a program that trains one network is told.
+/// What a program that trains one network is told. dry_run: to load the data and to time one batch,
+/// layer by layer. find_rate: to try learning rates. Neither writes anything.
+enum class TrainingTask { train, dry_run, find_rate };
 struct TrainingCommand {
   Settings settings{};
   NetworkOptions network;
+  TrainingTask task = TrainingTask::train;
 };
 
 /// What compare is told.

@@ -155,15 +155,20 @@ Selection select_examples(const StoredData& data, Protocol protocol, std::uint64
   return {training, validation, test};
 }
 
+Sequential initial_model(const Experiment& experiment, Device device) {
+  Sequential model = build_network(experiment.network);
+  Generator random(experiment.training.seed, Purpose::initialization);
+  model.initialize(random);
+  model.to(device);
+  if (experiment.precision == Precision::bf16) model.to(DType::bf16);
+  return model;
+}
+
 Outcome run_experiment(const Experiment& experiment, const StoredData& data, Observer& progress,
                        const std::atomic<bool>& interrupted) {
   kernels::trim(Cpu{});  // what an earlier run left behind is not this one's
   reset_peak_memory();
-  Sequential model = build_network(experiment.network);
-  Generator random(experiment.training.seed, Purpose::initialization);
-  model.initialize(random);
-  model.to(data.train_images.device());
-  if (experiment.precision == Precision::bf16) model.to(DType::bf16);
+  Sequential model = initial_model(experiment, data.train_images.device());
   const Selection selection = select_examples(data, experiment.protocol, experiment.training.seed);
   TrainerOptions options = experiment.training;
   options.checkpoints.identity = {{"system", experiment.system},

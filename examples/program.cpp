@@ -11,6 +11,7 @@
 #include "core/print.h"
 #include "data/synthetic.h"
 #include "examples/interruption.h"
+#include "examples/rehearsal.h"
 #include "examples/report/text.h"
 #include "kernels/parallel.h"
 
@@ -124,8 +125,19 @@ int training_program(int argc, char** argv, Architecture architecture,
     if (!command) return 0;
     const double mixup_alpha = command->settings.training.mixup_alpha;
     const std::string system = system_name(command->network, mixup_alpha);
-    Runner runner(command->settings, {system});
-    runner.run(system, command->network, mixup_alpha);
+    const bool trains = command->task == TrainingTask::train;
+    Runner runner(command->settings, trains ? std::vector{system} : std::vector<std::string>{});
+    switch (command->task) {
+      case TrainingTask::train:
+        runner.run(system, command->network, mixup_alpha);
+        break;
+      case TrainingTask::dry_run:
+        print(stdout, "{}", runner.rehearse(system, command->network, mixup_alpha));
+        break;
+      case TrainingTask::find_rate:
+        print(stdout, "{}", runner.find_rate(system, command->network, mixup_alpha));
+        break;
+    }
     return runner.exit_code();
   });
 }
@@ -153,18 +165,36 @@ Runner::Runner(const Settings& settings, const std::vector<std::string>& systems
 void Runner::run(const std::string& system, const NetworkOptions& network, double mixup_alpha,
                  const std::function<void()>& after_run) {
   for (int i = 0; i < settings_.seeds && !*interrupted_; ++i) {
-    Experiment experiment{
-        system,          network, settings_.training, settings_.protocol, {}, settings_.precision,
-        settings_.events};
+    Experiment experiment = experiment_of(system, network, mixup_alpha);
     experiment.training.seed += static_cast<std::uint64_t>(i);
-    experiment.training.mixup_alpha = mixup_alpha;
-    experiment.training.epochs = settings_.epochs.value_or(default_epochs(mixup_alpha));
     experiment.folder = run_folder(settings_.out, system, experiment.training.seed);
     experiment.training.checkpoints.folder = experiment.folder / "checkpoints";
+    write_file_atomically(experiment.folder / "config.toml", settings_.config);
     const std::size_t before = results_.size();
     run_seed(experiment);
     if (results_.size() > before) after_run();
   }
+}
+
+Experiment Runner::experiment_of(const std::string& system, const NetworkOptions& network,
+                                 double mixup_alpha) const {
+  Experiment experiment{
+      system,          network, settings_.training, settings_.protocol, {}, settings_.precision,
+      settings_.events};
+  experiment.training.mixup_alpha = mixup_alpha;
+  experiment.training.epochs = settings_.epochs.value_or(default_epochs(mixup_alpha));
+  return experiment;
+}
+
+std::string Runner::rehearse(const std::string& system, const NetworkOptions& network,
+                             double mixup_alpha) const {
+  const Experiment experiment = experiment_of(system, network, mixup_alpha);
+  return fmt::format("{}\n{}", describe(experiment, data_), drape::rehearse(experiment, data_));
+}
+
+std::string Runner::find_rate(const std::string& system, const NetworkOptions& network,
+                              double mixup_alpha) const {
+  return drape::find_rate(experiment_of(system, network, mixup_alpha), data_, *interrupted_);
 }
 
 void Runner::run_seed(const Experiment& experiment) {

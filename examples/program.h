@@ -38,12 +38,21 @@ class Runner {
       const std::string& system, const NetworkOptions& network, double mixup_alpha,
       const std::function<void()>& after_run = [] {});
 
+  /// What training would do, as text: of one batch, layer by layer, shapes, sizes and times.
+  std::string rehearse(const std::string& system, const NetworkOptions& network,
+                       double mixup_alpha) const;
+  /// The losses of a learning rate that rises, as text.
+  std::string find_rate(const std::string& system, const NetworkOptions& network,
+                        double mixup_alpha) const;
+
   const std::vector<RunResult>& results() const { return results_; }
 
   /// 0; 130 after Ctrl-C, 143 after SIGTERM; else 1 if a run diverged.
   int exit_code() const;
 
  private:
+  Experiment experiment_of(const std::string& system, const NetworkOptions& network,
+                           double mixup_alpha) const;
   void run_seed(const Experiment& experiment);
   void say(const Outcome& outcome, const Experiment& experiment) const;
 

@@ -7,21 +7,30 @@ namespace {
 
 constexpr unsigned kThreads = 128;
 
+// `size` pixels from p on of the image at a position of the epoch.
+template <int size, class T>
+__device__ Pack<std::uint8_t, size> pixels_at(const GatherBatch<T>& g, std::int64_t position,
+                                              std::int64_t p) {
+  if (g.augmentations == nullptr) return load<size>(g.images + g.order[position] * g.pixels() + p);
+  Pack<std::uint8_t, size> pixels;
+  for (int k = 0; k < size; ++k) pixels.value[k] = g.pixel(position, p + k);
+  return pixels;
+}
+
 // A block per row of the batch, `size` pixels at a time.
 template <int size, class T>
 __global__ void gather_batch_kernel(GatherBatch<T> g) {
   constexpr int kWhite = 255;
-  const std::int64_t n = blockIdx.x, batch = g.which(), at = batch * g.batch_size + n;
+  const std::int64_t n = blockIdx.x, batch = g.which(), at = batch * g.batch_size + g.first + n;
   const bool mixed = g.partners != nullptr;
-  const std::int64_t i = g.order[at], j = mixed ? g.partners[at] : i;
+  const std::int64_t partner_at = mixed ? g.partners[at] : at;
   using A = Accumulator<T>;
   const double lambda = mixed ? g.lambdas[batch] : 1.0;
   const A own = static_cast<A>(lambda), other = static_cast<A>(1.0 - lambda);
-  const std::uint8_t *image = g.images + i * g.pixels, *partner = g.images + j * g.pixels;
-  T* x = g.x + n * g.pixels;
-  A* targets = g.targets + n * g.classes;
-  for (std::int64_t p = threadIdx.x * size; p < g.pixels; p += kThreads * size) {
-    const auto of_image = load<size>(image + p), of_partner = load<size>(partner + p);
+  T* x = g.x + n * g.pixels();
+  for (std::int64_t p = threadIdx.x * size; p < g.pixels(); p += kThreads * size) {
+    const auto of_image = pixels_at<size>(g, at, p);
+    const auto of_partner = mixed ? pixels_at<size>(g, partner_at, p) : of_image;
     Pack<T, size> pixels;
     for (int k = 0; k < size; ++k) {
       const A pixel = static_cast<A>(of_image.value[k]);
@@ -30,22 +39,22 @@ __global__ void gather_batch_kernel(GatherBatch<T> g) {
     }
     store(x + p, pixels);
   }
-  const std::int64_t label = g.labels[i], partner_label = g.labels[j];
-  for (std::int64_t k = threadIdx.x; k < g.classes; k += kThreads) {
-    const A of_partner = mixed && k == partner_label ? other : A(0);
-    targets[k] = (k != label ? A(0) : mixed ? own : A(1)) + of_partner;
-  }
-  if (threadIdx.x == 0) g.batch_labels[n] = g.labels[i];
+  const std::uint8_t label = g.labels[g.order[at]], partner_label = g.labels[g.order[partner_at]];
+  A* targets = g.targets + n * g.classes;
+  for (std::int64_t k = threadIdx.x; k < g.classes; k += kThreads)
+    targets[k] = g.target(k, label, own, partner_label, other);
+  if (threadIdx.x == 0) g.batch_labels[n] = label;
 }
 
 }  // namespace
 
 template <class T>
 void gather_batch(Cuda cuda, const GatherBatch<T>& g) {
-  if (g.batch == 0) return;
-  launch(cuda, "gather_batch", {dim3(static_cast<unsigned>(g.batch)), dim3(kThreads)},
-         packs_fit(g.pixels, g.images) && packs_fit(g.pixels, g.x) ? gather_batch_kernel<kPack, T>
-                                                                   : gather_batch_kernel<1, T>,
+  if (g.rows == 0) return;
+  launch(cuda, "gather_batch", {dim3(static_cast<unsigned>(g.rows)), dim3(kThreads)},
+         packs_fit(g.pixels(), g.images) && packs_fit(g.pixels(), g.x)
+             ? gather_batch_kernel<kPack, T>
+             : gather_batch_kernel<1, T>,
          g);
 }
 

@@ -1,6 +1,10 @@
 #include "layers/deform_conv2d.h"
 
+#include <string>
+#include <vector>
+
 #include "layers/cast.h"
+#include "layers/sigmoid.h"
 
 namespace drape {
 namespace {
@@ -71,24 +75,30 @@ Tensor deform_conv2d(const Tensor& x, const Tensor& given_offset, const Tensor& 
 }
 
 DeformConv2d::DeformConv2d(std::int64_t in, std::int64_t out, std::int64_t filter,
-                           const DeformConv2dOptions& options)
+                           const DeformConv2dOptions& options, Modulation modulation)
     : options_(options) {
   DRAPE_CHECK(
       in >= 1 && out >= 1 && filter >= 1 && options.groups >= 1 && in % options.groups == 0,
       "DeformConv2d: expected channels, filters and filter size >= 1 and groups that divide "
       "the channels, got {}, {}, {} and {}",
       in, out, filter, options.groups);
-  const std::int64_t offsets = 2 * options.offset_groups * filter * filter;
-  offset_weight_ = parameter({offsets, filter, filter, in});
-  offset_bias_ = parameter({offsets});
+  const std::int64_t points = options.offset_groups * filter * filter;
+  offset_weight_ = parameter({2 * points, filter, filter, in});
+  offset_bias_ = parameter({2 * points});
   weight_ = parameter({out, filter, filter, in / options.groups});
   bias_ = parameter({out});
+  if (modulation == Modulation::none) return;
+  mask_weight_ = parameter({points, filter, filter, in});
+  mask_bias_ = parameter({points});
 }
 
 Tensor DeformConv2d::forward(const Tensor& x, Pass& pass) {
   const Tensor offset =
       conv2d(x, pass.use(offset_weight_), pass.use(offset_bias_), dense(options_));
-  return deform_conv2d(x, offset, Tensor(), pass.use(weight_), pass.use(bias_), options_);
+  Tensor mask;
+  if (!mask_weight_.empty())
+    mask = sigmoid(conv2d(x, pass.use(mask_weight_), pass.use(mask_bias_), dense(options_)));
+  return deform_conv2d(x, offset, mask, pass.use(weight_), pass.use(bias_), options_);
 }
 
 Tensor DeformConv2d::offsets(const Tensor& x) const {
@@ -104,7 +114,8 @@ std::int64_t DeformConv2d::multiply_adds(const Shape& x) const {
   const auto geometry = deform_geometry(x, weight_.shape(), options_);
   const std::int64_t pixels = geometry.conv.N * geometry.conv.P * geometry.conv.Q;
   const std::int64_t sampled = geometry.taps() * geometry.conv.C;
-  return pixels * (offset_weight_.size() + weight_.size() + 4 * sampled);
+  const std::int64_t masks = mask_weight_.empty() ? 0 : mask_weight_.size();
+  return pixels * (offset_weight_.size() + masks + weight_.size() + 4 * sampled);
 }
 
 void DeformConv2d::initialize(Generator& random) {
@@ -114,6 +125,10 @@ void DeformConv2d::initialize(Generator& random) {
 void DeformConv2d::visit(const Visitor& visit) {
   visit("offset.weight", Role::parameter, offset_weight_);
   visit("offset.bias", Role::parameter, offset_bias_);
+  if (!mask_weight_.empty()) {
+    visit("mask.weight", Role::parameter, mask_weight_);
+    visit("mask.bias", Role::parameter, mask_bias_);
+  }
   visit("weight", Role::parameter, weight_);
   visit("bias", Role::parameter, bias_);
 }
@@ -127,10 +142,19 @@ OnnxValue DeformConv2d::onnx(OnnxGraph& graph, const OnnxValue& x) const {
   options.groups = options_.groups;
   options.activation = options_.activation;
   options.pooling = options_.pooling;
-  return onnx_convolution(
-      graph, "DeformConv",
-      {x.name, graph.filters("weight", weight_), offset.name, graph.constant("bias", bias_)},
-      weight_.shape(), options, output_shape(x.shape), {{"offset_group", options_.offset_groups}});
+  std::vector<std::string> inputs{x.name, graph.filters("weight", weight_), offset.name,
+                                  graph.constant("bias", bias_)};
+  if (!mask_weight_.empty()) inputs.push_back(onnx_mask(graph, x));
+  return onnx_convolution(graph, "DeformConv", inputs, weight_.shape(), options,
+                          output_shape(x.shape), {{"offset_group", options_.offset_groups}});
+}
+
+std::string DeformConv2d::onnx_mask(OnnxGraph& graph, const OnnxValue& x) const {
+  const OnnxValue mask = onnx_convolution(
+      graph, "Conv",
+      {x.name, graph.filters("mask.weight", mask_weight_), graph.constant("mask.bias", mask_bias_)},
+      mask_weight_.shape(), dense(options_), {});
+  return graph.node("Sigmoid", {mask.name});
 }
 
 }  // namespace drape

@@ -2,6 +2,8 @@
 // et al. 2019 (arXiv:1811.11168).
 #pragma once
 
+#include <string>
+
 #include "kernels/deform_conv2d.h"
 #include "layers/conv2d.h"
 
@@ -26,28 +28,36 @@ struct DeformConv2dOptions {
 Tensor deform_conv2d(const Tensor& x, const Tensor& offset, const Tensor& mask, const Tensor& w,
                      const Tensor& b, const DeformConv2dOptions& options);
 
-/// A deformable convolution and the ordinary convolution that predicts its offsets. The latter
-/// starts at zero, so that training starts as an ordinary convolution (section 2.1 of the paper).
+/// Whether an ordinary convolution, followed by a sigmoid, predicts a mask too: DCNv2.
+enum class Modulation { none, masked };
+
+/// A deformable convolution and the ordinary convolutions that predict its offsets and, with
+/// modulation, its mask. These start at zero, so that training starts as an ordinary convolution
+/// (section 2.1 of the paper) or, with a mask, as half of one.
 class DeformConv2d : public Module {
  public:
   /// `out` square filters of size filter x filter over `in` channels, with a bias.
   DeformConv2d(std::int64_t in, std::int64_t out, std::int64_t filter,
-               const DeformConv2dOptions& options);
+               const DeformConv2dOptions& options, Modulation modulation = Modulation::none);
 
   Tensor forward(const Tensor& x, Pass& pass) override;
   /// Where the taps sample x, in input pixels from where an ordinary convolution's do:
   /// [N,P,Q,2*G*R*S], without gradients.
   Tensor offsets(const Tensor& x) const;
   Shape output_shape(const Shape& x) const override;
-  /// Includes the offset convolution, and four per sampled value for the interpolation.
+  /// Includes the predicting convolutions, and four per sampled value for the interpolation.
   std::int64_t multiply_adds(const Shape& x) const override;
   void initialize(Generator& random) override;
   void visit(const Visitor& visit) override;
   OnnxValue onnx(OnnxGraph& graph, const OnnxValue& x) const override;
 
  private:
+  // The name of the mask for x in ONNX.
+  std::string onnx_mask(OnnxGraph& graph, const OnnxValue& x) const;
+
   DeformConv2dOptions options_;
   Tensor offset_weight_, offset_bias_, weight_, bias_;
+  Tensor mask_weight_, mask_bias_;  // empty without modulation
 };
 
 }  // namespace drape

@@ -4,13 +4,9 @@
 
 namespace drape {
 
-BestWeights::BestWeights(Module& model, const Optimizer& optimizer) : model_(model) {
-  auto weight = optimizer.weights().begin();
-  for (const NamedTensor& entry : model.state()) {
-    names_.push_back(entry.name);
-    state_.push_back(is_trained(entry.role) ? *weight++ : entry.tensor);
-    best_.push_back(state_.back().clone());
-  }
+BestWeights::BestWeights(Module& model, const Optimizer& optimizer)
+    : model_(model), state_(model, optimizer) {
+  for (const Tensor& tensor : state_.tensors()) best_.push_back(tensor.clone());
 }
 
 BestWeights::~BestWeights() {
@@ -21,7 +17,7 @@ BestWeights::~BestWeights() {
 }
 
 void BestWeights::keep() {
-  for (std::size_t i = 0; i < state_.size(); ++i) best_[i].assign(state_[i]);
+  for (std::size_t i = 0; i < best_.size(); ++i) best_[i].assign(state_.tensors()[i]);
 }
 
 void BestWeights::restore() {
@@ -33,18 +29,11 @@ void BestWeights::restore() {
 
 NamedTensors BestWeights::tensors() const {
   NamedTensors all;
-  for (std::size_t i = 0; i < names_.size(); ++i) {
-    all.emplace_back("model." + names_[i], state_[i]);
-    all.emplace_back("best." + names_[i], best_[i]);
+  for (std::size_t i = 0; i < best_.size(); ++i) {
+    all.emplace_back("model." + state_.names()[i], state_.tensors()[i]);
+    all.emplace_back("best." + state_.names()[i], best_[i]);
   }
   return all;
-}
-
-void BestWeights::adopt() {
-  std::vector<NamedTensor> state = model_.state();
-  for (std::size_t i = 0; i < state.size(); ++i) {
-    if (state[i].tensor.dtype() == DType::bf16) state[i].tensor.assign(state_[i]);
-  }
 }
 
 }  // namespace drape

@@ -4,8 +4,7 @@
 #include <vector>
 
 #include "core/checkpoint.h"
-#include "layers/module.h"
-#include "optim/optimizer.h"
+#include "optim/moved_state.h"
 
 namespace drape {
 
@@ -25,12 +24,12 @@ class BestWeights {
   /// "best.conv1.weight".
   NamedTensors tensors() const;
   /// To be called after these have been overwritten: a model in bf16 follows them.
-  void adopt();
+  void adopt() { state_.adopt(); }
 
  private:
   Module& model_;
-  std::vector<std::string> names_;
-  std::vector<Tensor> state_, best_;
+  MovedState state_;
+  std::vector<Tensor> best_;
   bool restored_ = false;
 };
 

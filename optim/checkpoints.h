@@ -18,9 +18,9 @@ enum class Start { over, resume };
 
 struct CheckpointOptions {
   std::filesystem::path folder{};  // empty: nothing is written
-  std::int64_t every_steps = 0;  // 0: steps do not matter
-  double every_seconds = 0.0;    // 0: time does not matter
-  int keep = 2;                  // the newest so many states stay
+  std::int64_t every_steps = 0;    // 0: steps do not matter
+  double every_seconds = 0.0;      // 0: time does not matter
+  int keep = 2;                    // the newest so many states stay
   Start start = Start::over;
   RunIdentity identity{};  // what the trainer cannot know: network, data
 

@@ -1,7 +1,11 @@
 #include "optim/optimizer.h"
 
+#include <concepts>
+
 #include <cmath>
 #include <utility>
+
+#include "kernels/clip_gradients.h"
 
 namespace drape {
 
@@ -27,6 +31,21 @@ void Optimizer::step(double learning_rate) {
   DRAPE_CHECK(learning_rate >= 0.0 && std::isfinite(learning_rate),
               "optimizer: expected a learning rate >= 0, got {}", learning_rate);
   take({.rate = learning_rate});
+}
+
+void Optimizer::clip_gradients(double limit) {
+  DRAPE_CHECK(limit > 0.0, "optimizer: expected a limit of the gradients' norm > 0, got {}", limit);
+  dispatch(weights_.front(), [&]<std::floating_point T>(auto tag, T) {
+    kernels::RecycledVector<kernels::Gradient<T>> gradients;
+    for (const Tensor& parameter : parameters_) {
+      Tensor g = parameter.grad();
+      if (g.empty()) continue;
+      const bool narrow = g.dtype() == DType::bf16;
+      gradients.push_back(
+          {narrow ? nullptr : g.data<T>(), narrow ? g.data<BFloat16>() : nullptr, g.size()});
+    }
+    kernels::clip_gradients(tag, std::span<const kernels::Gradient<T>>(gradients), limit);
+  });
 }
 
 void Optimizer::clear_grads() {

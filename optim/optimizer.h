@@ -26,6 +26,10 @@ class Optimizer {
   /// The same as the last part of a step of a run; kernels/progress.h.
   virtual void take(const kernels::OptimizerStep& step) = 0;
 
+  /// Shortens the gradients in grad() to a norm of at most `limit`, over all of them; the formula:
+  /// kernels/clip_gradients.h. Error unless limit is above 0.
+  void clip_gradients(double limit);
+
   /// Calls visit for every tensor of the state, in a fixed order: what a checkpoint stores besides
   /// the parameters.
   virtual void visit(const Visitor& /*visit*/) {}

@@ -42,6 +42,9 @@ double Schedule::at(std::int64_t t) const {
       return anneal(base, 0.0, step / static_cast<double>(steps()));
     case ScheduleKind::one_cycle:
       return one_cycle(*this, step);
+    case ScheduleKind::exponential:
+      return steps() == 1 ? base
+                          : base * std::pow(last / base, step / static_cast<double>(steps() - 1));
   }
   throw Error("schedule: expected a known kind");
 }

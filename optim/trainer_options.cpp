@@ -11,7 +11,8 @@ namespace {
 
 // By the enumerators' order.
 constexpr std::array<std::string_view, 3> kOptimizers{"adam", "adamw", "sgd"};
-constexpr std::array<std::string_view, 4> kSchedules{"constant", "step", "cosine", "one_cycle"};
+constexpr std::array<std::string_view, 5> kSchedules{"constant", "step", "cosine", "one_cycle",
+                                                     "exponential"};
 constexpr std::array<std::string_view, 4> kMonitors{"validation_accuracy", "validation_loss",
                                                     "train_accuracy", "train_loss"};
 
@@ -27,6 +28,14 @@ void validate(const TrainerOptions& options) {
   DRAPE_CHECK(options.batch >= 1, "train: expected batch >= 1, got {}", options.batch);
   DRAPE_CHECK(std::isfinite(options.learning_rate) && options.learning_rate > 0.0,
               "train: expected a finite learning rate > 0, got {}", options.learning_rate);
+  DRAPE_CHECK(options.label_smoothing >= 0.0 && options.label_smoothing < 1.0,
+              "train: expected label smoothing in [0, 1), got {}", options.label_smoothing);
+  DRAPE_CHECK(std::isfinite(options.clip_norm) && options.clip_norm >= 0.0,
+              "train: expected a finite norm >= 0 to clip gradients to, got {}", options.clip_norm);
+  DRAPE_CHECK(options.average_decay >= 0.0 && options.average_decay < 1.0,
+              "train: expected a decay of the average in [0, 1), got {}", options.average_decay);
+  DRAPE_CHECK(options.pieces >= 1, "train: expected pieces >= 1, got {}", options.pieces);
+  validate(options.augmentation);
 }
 
 RunIdentity identity_of(const TrainerOptions& options) {
@@ -43,6 +52,13 @@ RunIdentity identity_of(const TrainerOptions& options) {
   set("weight-decay", options.weight_decay);
   set("momentum", options.momentum);
   set("mixup", options.mixup_alpha);
+  set("label-smoothing", options.label_smoothing);
+  set("shift", options.augmentation.shift);
+  set("mirror", options.augmentation.mirroring == Mirroring::half ? "half" : "none");
+  set("erase", options.augmentation.erase);
+  set("clip-norm", options.clip_norm);
+  set("average", options.average_decay);
+  set("pieces", options.pieces);
   set("monitor", word(kMonitors, stopping.monitor));
   set("goal", stopping.goal.value_or(goal_of(stopping.monitor)) == Goal::maximize ? "maximize"
                                                                                   : "minimize");

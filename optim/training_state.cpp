@@ -111,6 +111,7 @@ Json json_of(const TrainingState& state) {
                {"seed", state.shuffling.seed},
                {"shuffling", state.shuffling.id},
                {"mixing", state.mixing.id},
+               {"augmenting", state.augmenting.id},
                {"epoch_seconds", state.epoch_seconds},
                {"best_epoch", state.stopping.best_epoch},
                {"best_value", state.stopping.best_value},  // null where it is no number
@@ -150,6 +151,7 @@ TrainingState state_of(const Json& json, History history) {
   progress.streams = fields.whole<std::uint64_t>("streams", 0, kMost);
   state.shuffling = stream(fields, "shuffling", Purpose::shuffle);
   state.mixing = stream(fields, "mixing", Purpose::mixup);
+  state.augmenting = stream(fields, "augmenting", Purpose::augmentation);
   state.epoch_seconds = fields.quantity("epoch_seconds");
   state.history = std::move(history);
   if (json.contains("ended")) state.ended = ending(fields.text("ended"));

@@ -22,9 +22,9 @@ struct TrainingState {
   std::string device;  // that computed it
 
   // The epoch under way, or the one that has just ended.
-  int epoch = 1;                       // counted from 1
-  kernels::Progress progress{};        // how far it has come
-  RandomStream shuffling{}, mixing{};  // as they were when it began
+  int epoch = 1;                                     // counted from 1
+  kernels::Progress progress{};                      // how far it has come
+  RandomStream shuffling{}, mixing{}, augmenting{};  // as they were when it began
   double epoch_seconds = 0.0;
 
   // All epochs.

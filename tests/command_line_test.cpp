@@ -126,6 +126,13 @@ TEST_CASE("bad usage ends with exit code 2 and one line that names the option") 
       {"standard --limit -5", "--limit: expected"},
       {"standard --synthetic --data x", "--data excludes --synthetic"},
       {"standard --mixup -0.5", "--mixup: expected"},
+      {"standard --label-smoothing 1", "--label-smoothing: expected a number 0 ... 0.99, got '1'"},
+      {"standard --shift 28", "--shift: expected a whole number 0 ... 27, got '28'"},
+      {"standard --erase 2", "--erase: expected a number 0 ... 1, got '2'"},
+      {"standard --clip-norm -1", "--clip-norm: expected"},
+      {"standard --average 1", "--average: expected"},
+      {"standard --pieces 0", "--pieces: expected"},
+      {"standard --config nowhere", "nowhere"},
       {"standard --dilation 2", "--dilation"},
       {"dilated --dilation 0", "--dilation: expected"},
       {"enhanced --dropout 1", "--dropout: expected a number 0 ... 0.99, got '1'"},
@@ -269,6 +276,9 @@ TEST_CASE("a training program writes its result, and the same one again for the 
   CHECK(run.test_accuracy);
   CHECK(run.history.size() == 1);
   CHECK(drape::read_run(folder / "c/standard/seed2").history != run.history);
+  const std::string config = content(folder / "a/standard/seed3/config.toml");
+  CHECK_THAT(config, ContainsSubstring("epochs=1\n"));
+  CHECK_THAT(config, ContainsSubstring("seed=3\n"));
 }
 
 TEST_CASE("a system goes by the name that its options make") {
@@ -285,6 +295,23 @@ TEST_CASE("a variation of a system is trained and written under a name of its ow
   const std::string out = " --quiet --out " + quoted(folder.path());
   CHECK(run("dilated --dilation 5" + kSmall + out).exit_code == 0);
   CHECK(drape::read_run(folder / "dilated5/seed0").system == "dilated5");
+}
+
+TEST_CASE("a dry run and a search for a learning rate print tables and write nothing") {
+  const TemporaryFolder folder;
+  const std::string options = kSmall + "--out " + quoted(folder / "out");
+  const Ended dry = run("deformable --dry-run" + options);
+  CHECK(dry.exit_code == 0);
+  CHECK(dry.err.empty());
+  for (const char* text : {"deform1", "[64,28,28,32]", "427,024", "a step", "1 epochs of 2 steps"})
+    CHECK_THAT(dry.out, ContainsSubstring(text));
+  const Ended search = run("standard --find-lr --batch 4" + options);
+  CHECK(search.exit_code == 0);
+  CHECK(search.err.empty());
+  CHECK_THAT(search.out, ContainsSubstring("the loss falls fastest at"));
+  CHECK(lines(search.out) > 20);
+  CHECK_FALSE(fs::exists(folder / "out"));
+  CHECK(run("standard --find-lr --dry-run").exit_code == 2);
 }
 
 TEST_CASE("a loss that is not finite ends a program with exit code 1 and one line") {

@@ -208,6 +208,30 @@ TEST_CASE("a batch of n gives the bits of n batches of one", "[deform_conv2d]") 
   }
 }
 
+TEST_CASE("a modulated layer starts as half a convolution, and learns offsets and mask",
+          "[deform_conv2d]") {
+  const DeformConv2dOptions options{.padding = 1, .groups = 2, .offset_groups = 2};
+  DeformConv2d layer(4, 6, 3, options, Modulation::masked);
+  Generator random(3, Purpose::initialization);
+  layer.initialize(random);
+  layer.to(DType::f64);
+  const Tensor x = draw({2, 7, 6, 4}, Values::uniform, {.seed = 9, .id = 1}, DType::f64);
+  std::vector<NamedTensor> state = layer.state();
+  std::vector<std::string> names;
+  for (const NamedTensor& entry : state) names.push_back(entry.name);
+  CHECK(names == std::vector<std::string>{"offset.weight", "offset.bias", "mask.weight",
+                                          "mask.bias", "weight", "bias"});
+  Pass pass = Pass::train(random);
+  const Tensor y = layer.forward(x, pass);
+  Tensor half = state[4].tensor.clone();
+  for (std::int64_t i = 0; i < half.size(); ++i) half.data<double>()[i] *= 0.5;
+  CHECK(difference(y, conv2d(x, half, state[5].tensor.detach(), {.padding = 1, .groups = 2})) <
+        1e-12);
+  backward(y, draw(y.shape(), Values::uniform, {.seed = 9, .id = 2}, DType::f64));
+  for (const NamedTensor& entry : state) CHECK(largest(entry.tensor.grad()) > 0.0);
+  CHECK(layer.multiply_adds({1, 7, 6, 4}) == 42 * ((36 + 18) * 36 + 6 * 18 + 4 * 36));
+}
+
 TEST_CASE("offsets that are huge, infinite or NaN give no bad access", "[deform_conv2d]") {
   for (const std::int64_t channels : {1, 4}) {
     for (const float wild : {1e30f, -1e30f, kInfinity, -kInfinity, 3e9f, kNaN}) {

@@ -2,15 +2,19 @@
 // tests/tools/onnx_check.py.
 #include "core/onnx.h"
 
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <protozero/pbf_reader.hpp>
 #include <string>
 #include <vector>
 
 #include "core/layout.h"
+#include "layers/deform_conv2d.h"
 #include "models/build.h"
 #include "tests/catch.h"
 #include "tests/data_helpers.h"
+#include "tests/op_table.h"
 
 namespace {
 
@@ -66,6 +70,55 @@ TEST_CASE("every system has a graph of its layers' nodes") {
                                                       "Transpose", "Flatten", "Gemm", "Relu",
                                                       "Gemm"});
   }
+}
+
+// DCNv2 with groups: weights of all kinds, and what it makes of an image.
+struct Modulated {
+  Modulated()
+      : layer(4, 6, 3, {.padding = 1, .dilation = 2, .groups = 2, .offset_groups = 2},
+              drape::Modulation::masked) {
+    std::uint64_t id = 0;
+    for (drape::NamedTensor& entry : layer.state())
+      entry.tensor.assign(drape::tests::draw(entry.tensor.shape(), drape::tests::Values::uniform,
+                                             {.seed = 4, .id = id++}, drape::DType::f32));
+    x = drape::tests::draw({1, 9, 8, 4}, drape::tests::Values::uniform, {.seed = 4, .id = id},
+                           drape::DType::f32);
+    drape::Pass pass = drape::Pass::eval();
+    y = layer.forward(x, pass);
+  }
+
+  void write(const std::filesystem::path& path) const {
+    OnnxGraph graph;
+    graph.enter("modulated");
+    const OnnxValue in{"x", x.shape()};
+    graph.write(path, in, layer.onnx(graph, in), {});
+  }
+
+  drape::DeformConv2d layer;
+  Tensor x, y;
+};
+
+TEST_CASE("a modulated layer has a mask in its graph") {
+  const TemporaryFolder folder;
+  Modulated().write(folder / "model.onnx");
+  CHECK(operators(content(folder / "model.onnx")) ==
+        std::vector<std::string>{"Conv", "Conv", "Sigmoid", "DeformConv"});
+}
+
+// For tests/tools/onnx_check.py: the model, an image and the result, channels first.
+TEST_CASE("write a modulated layer", "[.write]") {
+  const std::filesystem::path folder = std::getenv("DRAPE_ONNX_FOLDER");
+  const Modulated modulated;
+  modulated.write(folder / "modulated.onnx");
+  const auto write = [&](const char* name, const Tensor& tensor) {
+    const std::vector<float> elements = drape::channels_first(tensor).to_vector<float>();
+    std::ofstream(folder / name, std::ios::binary)
+        .write(reinterpret_cast<const char*>(elements.data()),
+               static_cast<std::streamsize>(4 * elements.size()));
+  };
+  write("modulated.x", modulated.x);
+  write("modulated.y", modulated.y);
+  SUCCEED("written");
 }
 
 TEST_CASE("a module without a form in ONNX is named") {

@@ -13,6 +13,7 @@
 #include "layers/losses.h"
 #include "layers/max_pool2d.h"
 #include "layers/relu.h"
+#include "layers/sigmoid.h"
 
 namespace drape::tests {
 namespace {
@@ -122,6 +123,10 @@ std::vector<Op> elementwise_rows() {
        {{{2, 3, 2, 5}, Values::nonzero}},
        [](Inputs in) { return relu(in[0]); },
        elementwise_size({64, 28, 28, 32})},
+      {"sigmoid",
+       {{{2, 3, 2, 5}}},
+       [](Inputs in) { return sigmoid(in[0]); },
+       elementwise_size({64, 14, 14, 9})},
       {"add", {{{3, 5}}, {{3, 5}}}, [](Inputs in) { return add(in[0], in[1]); }},
       {"add a tensor to itself", {{{3, 5}}}, [](Inputs in) { return add(in[0], in[0]); }},
       {"cast and back",

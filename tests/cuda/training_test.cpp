@@ -173,6 +173,27 @@ TEST_CASE("training on CUDA goes as on the CPU", "[cuda][training]") {
   }
 }
 
+TEST_CASE("training with all that can be added to it goes on CUDA as on the CPU",
+          "[cuda][training]") {
+  if (const std::string why = no_cuda(); !why.empty()) return skip(why);
+  const TrainerOptions options{
+      .epochs = 2,
+      .batch = 6,
+      .optimizer = OptimizerKind::sgd,
+      .learning_rate = 1e-1,
+      .mixup_alpha = 1.0,
+      .label_smoothing = 0.1,
+      .augmentation{.shift = 3, .mirroring = Mirroring::half, .erase = 0.5},
+      .clip_norm = 0.05,
+      .average_decay = 0.5,
+      .pieces = 2};
+  const History exact = train_on(Device::cpu, DType::f64, options);
+  check_alike(exact, train_on(Device::cuda, DType::f64, options), 1e-8);
+  check_alike(exact, train_on(Device::cuda, DType::f32, options), 1e-2);
+  // Losses in bf16 as far apart as without all this: the test below.
+  check_alike(exact, train_on(Device::cuda, DType::bf16, options), 5e-2);
+}
+
 TEST_CASE("recorded steps train the same bits as kernels launched one by one", "[cuda][steps]") {
   if (const std::string why = no_cuda(); !why.empty()) return skip(why);
   for (const OptimizerKind optimizer : {OptimizerKind::adam, OptimizerKind::sgd}) {

@@ -4,11 +4,13 @@
 usage: onnx_check.py BIN_FOLDER [--epochs N]
 
 Trains every system for a moment on drawn garments, exports it, and compares the probabilities of 50
-images. Needs Python's onnx, or onnxruntime, and numpy. Exit code 1 if one differs by more than 1e-4.
+images; then does the same with the outputs of a modulated deformable layer with groups. Needs Python's
+onnx, or onnxruntime, and numpy. Exit code 1 if one differs by more than 1e-4.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -82,6 +84,13 @@ def main():
             difference = abs(softmax(evaluator(target)(x).astype(numpy.float64)) - ours).max()
             print(f"{system}: largest difference of a probability {difference:.1e}", flush=True)
             worst = max(worst, difference)
+        subprocess.run([arguments.bin / "drape_tests", "write a modulated layer"], check=True,
+                       capture_output=True, env={**os.environ, "DRAPE_ONNX_FOLDER": str(folder)})
+        x = numpy.fromfile(folder / "modulated.x", numpy.float32).reshape(1, 4, 9, 8)
+        y = numpy.fromfile(folder / "modulated.y", numpy.float32).reshape(1, 6, 9, 8)
+        difference = abs(evaluator(folder / "modulated.onnx")(x) - y).max()
+        print(f"modulated: largest difference of an output {difference:.1e}", flush=True)
+        worst = max(worst, difference)
     return 0 if worst <= TOLERANCE else 1
 
 

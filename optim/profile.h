@@ -7,7 +7,7 @@
 #include "data/batches.h"
 #include "layers/module.h"
 
-namespace drape::bench {
+namespace drape {
 
 /// Seconds of one part of a training step, the median of several; backward is 0 where a part has
 /// none.
@@ -20,4 +20,4 @@ struct PartSeconds {
 /// has there, the softmax cross-entropy, and the optimiser.
 std::vector<PartSeconds> time_parts(Sequential& model, const Batch& batch, int repeats);
 
-}  // namespace drape::bench
+}  // namespace drape

@@ -1,12 +1,12 @@
-#include "bench/layers.h"
+#include "optim/profile.h"
 
 #include <functional>
 
-#include "bench/timing.h"
+#include "core/timing.h"
 #include "layers/losses.h"
 #include "optim/adam.h"
 
-namespace drape::bench {
+namespace drape {
 namespace {
 
 // Times y = function(x), and the way back from y to x and to the parameters.
@@ -20,7 +20,7 @@ PartSeconds time_part(const std::string& name, const std::function<Tensor(const 
     const Tensor dy = Tensor::full(y.shape(), 1.0, y.dtype(), y.device());
     backwards.push_back(seconds_of(x.device(), [&] { backward(y, dy); }));
   }
-  return {name, summarize(forward).seconds, backwards.empty() ? 0.0 : summarize(backwards).seconds};
+  return {name, timing_of(forward).seconds, backwards.empty() ? 0.0 : timing_of(backwards).seconds};
 }
 
 }  // namespace
@@ -54,8 +54,8 @@ std::vector<PartSeconds> time_parts(Sequential& model, const Batch& batch, int r
     backward(softmax_cross_entropy(model.forward(batch.x, pass), batch.targets));
     steps.push_back(seconds_of(x.device(), [&] { optimizer.step(1e-3); }));
   }
-  parts.back().forward = summarize(steps).seconds;
+  parts.back().forward = timing_of(steps).seconds;
   return parts;
 }
 
-}  // namespace drape::bench
+}  // namespace drape

@@ -1,0 +1,116 @@
+#include "optim/learning_rate_search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "optim/observers.h"
+#include "optim/trainer.h"
+
+namespace drape {
+namespace {
+
+constexpr double kSmoothing = 0.98, kHopeless = 4.0;
+
+// Notes the loss of every step, and ends the run when it has grown too large.
+class Notes : public Observer {
+ public:
+  Notes(std::vector<RateTrial>& trials, const Schedule& schedule,
+        const std::atomic<bool>& interrupted)
+      : trials_(trials), schedule_(schedule), interrupted_(interrupted) {}
+
+  void on_step(const EpochProgress& progress) override {
+    if (progress.images <= images_) images_ = 0, sum_ = 0.0;  // another epoch
+    const double sum = progress.loss * static_cast<double>(progress.images);
+    const double loss = (sum - sum_) / static_cast<double>(progress.images - images_);
+    images_ = progress.images;
+    sum_ = sum;
+    const auto step = static_cast<std::int64_t>(trials_.size());
+    average_ = kSmoothing * average_ + (1.0 - kSmoothing) * loss;
+    const double smoothed = average_ / (1.0 - std::pow(kSmoothing, static_cast<double>(step + 1)));
+    trials_.push_back({schedule_.at(step), loss, smoothed});
+    lowest_ = std::min(lowest_, smoothed);
+    done = interrupted_ || smoothed > kHopeless * lowest_ || step + 1 == schedule_.steps();
+  }
+
+  std::atomic<bool> done{false};
+
+ private:
+  std::vector<RateTrial>& trials_;
+  const Schedule schedule_;
+  const std::atomic<bool>& interrupted_;
+  std::int64_t images_ = 0;
+  double sum_ = 0.0, average_ = 0.0, lowest_ = std::numeric_limits<double>::infinity();
+};
+
+// A model's state, put back as it was.
+class Unchanged {
+ public:
+  explicit Unchanged(Module& model) : model_(model), dtype_(compute_type(model)) {
+    for (const NamedTensor& entry : model.state()) before_.push_back(entry.tensor.clone());
+  }
+  void restore() {
+    model_.to(dtype_);  // training leaves a model in bf16 in f32
+    std::vector<NamedTensor> state = model_.state();
+    for (std::size_t i = 0; i < state.size(); ++i) state[i].tensor.assign(before_[i]);
+  }
+
+ private:
+  Module& model_;
+  DType dtype_;
+  std::vector<Tensor> before_;
+};
+
+double steepest(const std::vector<RateTrial>& trials) {
+  const auto lowest = std::ranges::min_element(trials, {}, &RateTrial::smoothed);
+  double rate = 0.0, steepest = 0.0;
+  for (auto trial = trials.begin(); trial != lowest; ++trial) {
+    const double slope = (trial + 1)->smoothed - trial->smoothed;  // the logarithms are equidistant
+    if (slope < steepest) {
+      steepest = slope;
+      rate = trial->rate;
+    }
+  }
+  return rate;
+}
+
+}  // namespace
+
+RateFinding search_learning_rate(Module& model, const Examples& training,
+                                 const TrainerOptions& options, const RateRange& range,
+                                 const std::atomic<bool>& interrupted) {
+  DRAPE_CHECK(range.lowest > 0.0 && range.lowest < range.highest && std::isfinite(range.highest),
+              "learning rate search: expected 0 < lowest < highest, got {} and {}", range.lowest,
+              range.highest);
+  DRAPE_CHECK(range.steps >= 10, "learning rate search: expected at least 10 steps, got {}",
+              range.steps);
+  Examples some = training;
+  some.indices.resize(static_cast<std::size_t>(
+      std::min(training.size(), std::max<std::int64_t>(options.batch, 1) * range.steps)));
+  const std::int64_t steps = Batches(some.indices, options.batch).size();
+  TrainerOptions trial = options;
+  trial.checkpoints = {};
+  trial.early_stopping.patience = 0;
+  trial.look_every = 0.0;
+  trial.schedule = ScheduleKind::exponential;
+  trial.learning_rate = range.lowest;
+  trial.last_learning_rate = range.highest;
+  trial.epochs = static_cast<int>((range.steps + steps - 1) / std::max<std::int64_t>(steps, 1));
+  Examples validation = some;
+  validation.indices.resize(std::min<std::size_t>(validation.indices.size(), 1));
+  RateFinding finding;
+  Notes notes(finding.trials,
+              {.kind = trial.schedule,
+               .base = range.lowest,
+               .epochs = trial.epochs,
+               .steps_per_epoch = steps,
+               .last = range.highest},
+              interrupted);
+  Unchanged before(model);
+  train(model, some, validation, trial, notes, notes.done);
+  before.restore();
+  finding.steepest = steepest(finding.trials);
+  return finding;
+}
+
+}  // namespace drape

@@ -1,0 +1,105 @@
+// Configuration files: what --config reads, and what is written beside a run.
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "examples/command_line.h"
+#include "tests/catch.h"
+#include "tests/data_helpers.h"
+
+namespace drape::tests {
+namespace {
+
+TrainingCommand parsed(std::vector<std::string> words) {
+  std::vector<const char*> arguments{"program"};
+  for (const std::string& word : words) arguments.push_back(word.c_str());
+  return *parse_training_command(static_cast<int>(arguments.size()), arguments.data(),
+                                 Architecture::enhanced, "");
+}
+
+class ConfigFile {
+ public:
+  explicit ConfigFile(const std::string& text) { std::ofstream(path()) << text; }
+  std::string path() const { return (folder_ / "run.toml").string(); }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+std::string error_with(const std::string& text, std::vector<std::string> more = {}) {
+  const ConfigFile file(text);
+  more.insert(more.begin(), {"--config", file.path()});
+  try {
+    parsed(more);
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("a configuration file sets options, and the command line wins") {
+  const ConfigFile file(
+      "# a comment\n"
+      "epochs = 7\n"
+      "lr=0.25\n"
+      "optimizer = \"sgd\"\n"
+      "mirror = true\n"
+      "quiet = false\n"
+      "mixup = 0.5\n");
+  const TrainingCommand command = parsed({"--config", file.path(), "--lr", "0.5"});
+  CHECK(command.settings.epochs == 7);
+  CHECK(command.settings.training.learning_rate == 0.5);
+  CHECK(command.settings.training.optimizer == OptimizerKind::sgd);
+  CHECK(command.settings.training.augmentation.mirroring == Mirroring::half);
+  CHECK(command.settings.verbosity == Verbosity::progress);
+  CHECK(command.settings.training.mixup_alpha == 0.5);
+}
+
+TEST_CASE("what a configuration file has wrong is named") {
+  CHECK_THAT(error_with("epocs = 7\n"), ContainsSubstring("epocs"));
+  CHECK_THAT(error_with("epochs = 0\n"),
+             ContainsSubstring("--epochs: expected a whole number 1 ... 1000000, got '0'"));
+  CHECK_THAT(error_with("optimizer = \"lamb\"\n"), ContainsSubstring("got 'lamb'"));
+  CHECK_THAT(error_with("synthetic = true\n", {"--data", "x"}), ContainsSubstring("excludes"));
+  CHECK(error_with("epochs = 7\n").empty());  // the control
+  try {
+    parsed({"--config", "no/such/file"});
+    FAIL("a file that is not there was read");
+  } catch (const UsageError& error) {
+    CHECK_THAT(error.what(), ContainsSubstring("no/such/file"));
+  }
+}
+
+TEST_CASE("the configuration that is written beside a run says what that run was told") {
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {},
+           {"--mixup", "1"},
+           {"--optimizer", "adamw", "--shift", "2", "--mirror", "--erase", "0.25", "--average",
+            "0.99", "--clip-norm", "1.5", "--label-smoothing", "0.1", "--pieces", "2"},
+           {"--synthetic", "--quiet", "--limit", "100", "--seed", "12345678901234567", "--out",
+            "a folder/b", "--dropout", "0.5", "--checkpoint-minutes", "2.5", "--protocol",
+            "published", "--device", "cpu", "--precision", "fp32", "--tensorboard"}}) {
+    const TrainingCommand first = parsed(words);
+    INFO(first.settings.config);
+    const ConfigFile file(first.settings.config);
+    const TrainingCommand again = parsed({"--config", file.path()});
+    CHECK(again.settings.config == first.settings.config);
+    CHECK(identity_of(again.settings.training) == identity_of(first.settings.training));
+    CHECK(again.settings.epochs == again.settings.epochs.value_or(-1));
+    CHECK(again.settings.source == first.settings.source);
+    CHECK(again.settings.verbosity == first.settings.verbosity);
+    CHECK(again.settings.out == first.settings.out);
+    CHECK(again.settings.limit == first.settings.limit);
+    CHECK(again.settings.protocol == first.settings.protocol);
+    CHECK(again.settings.device == first.settings.device);
+    CHECK(again.settings.precision == first.settings.precision);
+    CHECK(again.settings.events == first.settings.events);
+    CHECK(again.settings.training.checkpoints.every_seconds ==
+          first.settings.training.checkpoints.every_seconds);
+    CHECK(again.network.dropout == first.network.dropout);
+  }
+}
+
+}  // namespace drape::tests
