@@ -1,5 +1,7 @@
 #include "core/checkpoint.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -9,6 +11,7 @@
 
 #include "core/digest.h"
 #include "core/file.h"
+#include "core/json_text.h"
 
 namespace drape {
 namespace {
@@ -165,23 +168,31 @@ Weights parse_weights(std::string_view file) {
   return weights;
 }
 
+// The header, with zeros in the place of the digest.
+std::string header_of(const Weights& weights) {
+  std::map<std::string, std::string> metadata = weights.metadata;
+  metadata["layout"] = "NHWC";
+  metadata[std::string(kDigest)] = std::string(kDigits, '0');
+  std::vector<std::pair<std::string_view, std::string>> members{{kMetadata, json_object(metadata)}};
+  std::set<std::string_view> names{kMetadata};
+  std::int64_t begin = 0;
+  for (const auto& [name, tensor] : weights.tensors) {
+    DRAPE_CHECK(names.insert(name).second, "weights: expected each name once, got '{}' twice",
+                name);
+    const std::int64_t end = begin + tensor.bytes();
+    members.emplace_back(name,
+                         fmt::format(R"({{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",
+                                     safetensors_name(tensor.dtype()),
+                                     fmt::join(tensor.shape().extents(), ","), begin, end));
+    begin = end;
+  }
+  return json_object(members);
+}
+
 }  // namespace
 
 void save_weights(const std::filesystem::path& path, const Weights& weights) {
-  Json header;
-  header[std::string(kMetadata)] = weights.metadata;
-  header[std::string(kMetadata)]["layout"] = "NHWC";
-  header[std::string(kMetadata)][std::string(kDigest)] = std::string(kDigits, '0');
-  std::int64_t begin = 0;
-  for (const auto& [name, tensor] : weights.tensors) {
-    DRAPE_CHECK(!header.contains(name), "weights: expected each name once, got '{}' twice", name);
-    const auto extents = tensor.shape().extents();
-    header[name] = {{"dtype", safetensors_name(tensor.dtype())},
-                    {"shape", std::vector<std::int64_t>(extents.begin(), extents.end())},
-                    {"data_offsets", {begin, begin + tensor.bytes()}}};
-    begin += tensor.bytes();
-  }
-  std::string text = header.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string text = header_of(weights);
   text.resize((text.size() + 7) / 8 * 8, ' ');  // elements begin on 8-byte bounds
   const std::uint64_t length = text.size();
   std::string file(kLengthBytes, '\0');
@@ -191,8 +202,8 @@ void save_weights(const std::filesystem::path& path, const Weights& weights) {
     Tensor host = tensor.to(Device::cpu);
     with_bytes(host, [&](const char* bytes, std::size_t size) { file.append(bytes, size); });
   }
-  const std::string zeros = Json(std::string(kDigits, '0')).dump();
-  file.replace(file.find(fmt::format("\"{}\":{}", kDigest, zeros)) + kDigest.size() + 4, kDigits,
+  const std::string digest_member = fmt::format("\"{}\":\"", kDigest);
+  file.replace(file.find(digest_member + std::string(kDigits, '0')) + digest_member.size(), kDigits,
                digest_of(file));
   write_file_atomically(path, file);
 }

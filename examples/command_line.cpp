@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <sstream>
 
 #include "data/fashion_mnist.h"
 #include "examples/options.h"
@@ -107,9 +108,10 @@ void add_run_options(CLI::App& app, Settings& settings) {
       "also write event files for TensorBoard, beside the results");
   CheckpointOptions& checkpoints = settings.training.checkpoints;
   app.add_flag_callback(
-      "--resume", [&] { checkpoints.start = Start::resume; },
-      "go on where the newest checkpoint in the folder of --out was written, to the same bits; "
-      "the other options must be the same");
+         "--resume", [&] { checkpoints.start = Start::resume; },
+         "go on where the newest checkpoint in the folder of --out was written, to the same bits; "
+         "the other options must be the same")
+      ->configurable(false);
   app.add_option("--checkpoint-steps", checkpoints.every_steps,
                  "write a checkpoint every N steps; 0: not by steps")
       ->check(count(0, kMany));
@@ -137,7 +139,9 @@ void finish(CLI::App& app, Settings& settings) {
   app.get_option("--weight-decay")->default_str(fmt::format("{}", training.weight_decay));
   const int epochs = settings.epochs.value_or(default_epochs(training.mixup_alpha));
   app.get_option("--epochs")->default_str(fmt::format("{}", epochs));
-  settings.config = app.config_to_str(/*default_also=*/true);
+  std::istringstream all(app.config_to_str(/*default_also=*/true));
+  for (std::string line; std::getline(all, line);)
+    if (!line.ends_with("=\"\"")) settings.config += line + "\n";  // else it has no value
 }
 
 }  // namespace
@@ -179,11 +183,13 @@ std::optional<TrainingCommand> parse_training_command(int argc, const char* cons
   CLI::Option* const dry = app.add_flag_callback(
       "--dry-run", [&] { command.task = TrainingTask::dry_run; },
       "load the data, time one batch layer by layer, and write nothing");
+  dry->configurable(false);
   app.add_flag_callback(
          "--find-lr", [&] { command.task = TrainingTask::find_rate; },
          "train a little with learning rates that rise, see where the loss falls fastest, and "
          "write nothing")
-      ->excludes(dry);
+      ->excludes(dry)
+      ->configurable(false);
   if (!parse(app, argc, argv)) return std::nullopt;
   finish(app, settings);
   return command;

@@ -53,6 +53,9 @@ struct Outcome {
   std::optional<RunResult> run;  // none, and nothing written: not one epoch was finished
 };
 
+/// The experiment's network with its first weights.
+Sequential initial_model(const Experiment& experiment, Device device);
+
 /// Trains the system from scratch and looks once at the test images, unless it was interrupted or
 /// diverged. history.csv and result.json are written after every epoch, weights.safetensors after
 /// every epoch that is the best so far, states of training as training.checkpoints says: whatever

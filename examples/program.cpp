@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <new>
+#include <string_view>
 
 #include "core/file.h"
 #include "core/print.h"
@@ -102,7 +104,22 @@ std::string describe(const RunResult& run, const StoredData& data) {
 
 }  // namespace
 
+void exit_when_out_of_memory() {
+  std::set_terminate([] {
+    try {
+      if (const std::exception_ptr cause = std::current_exception()) std::rethrow_exception(cause);
+    } catch (const std::bad_alloc&) {
+      constexpr std::string_view kLine = "out of memory\n";
+      [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kLine.data(), kLine.size());
+      ::_exit(1);
+    } catch (...) {
+    }
+    std::abort();
+  });
+}
+
 int guarded(const char* program, const std::function<int()>& body) {
+  exit_when_out_of_memory();
   const std::string who = std::filesystem::path(program).filename().string();
   try {
     return body();

@@ -16,6 +16,10 @@ namespace drape {
 /// 1, 2 for a UsageError.
 int guarded(const char* program, const std::function<int()>& body);
 
+/// From here on a lack of memory that no exception can report, as in a destructor that takes some,
+/// is one line on stderr and exit code 1 too.
+void exit_when_out_of_memory();
+
 /// The main function of a program that trains one network.
 int training_program(int argc, char** argv, Architecture architecture,
                      const std::string& description);

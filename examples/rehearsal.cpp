@@ -59,11 +59,10 @@ std::string rehearse(const Experiment& experiment, const StoredData& data) {
     total.backward += one.backward;
   }
   text += row(total.name, "", bytes, parameters, multiply_adds, total);
-  const double steps =
-      static_cast<double>(Batches(selection.training.indices, experiment.training.batch).size());
-  return text + fmt::format("{} epochs of {} steps at most, each of about {:.1f} s\n",
-                            experiment.training.epochs, steps,
-                            steps * (total.forward + total.backward));
+  const auto steps = Batches(selection.training.indices, experiment.training.batch).size();
+  const double seconds = static_cast<double>(steps) * (total.forward + total.backward);
+  return text + fmt::format("epochs: at most {}, each {} steps, about {:.1f} s\n",
+                            experiment.training.epochs, steps, seconds);
 }
 
 std::string find_rate(const Experiment& experiment, const StoredData& data,

@@ -34,7 +34,7 @@ struct Gradient {
 };
 
 /// What gradients of this norm are multiplied by.
-DRAPE_HOST_DEVICE inline double clip_factor(double norm, double limit) {
+DRAPE_HOST_DEVICE double clip_factor(double norm, double limit) {
   const double factor = limit / (norm + 1e-6);
   return factor < 1.0 ? factor : 1.0;
 }

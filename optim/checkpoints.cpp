@@ -18,8 +18,8 @@ void check_identity(const RunIdentity& expected, const RunIdentity& found, const
   for (const auto& [name, value] : expected) {
     const auto entry = found.find(name);
     const std::string other = entry == found.end() ? "none" : entry->second;
-    DRAPE_CHECK(other == value, "resume: expected a run with {} {}, got one with {} in '{}'", name,
-                value, other, path.string());
+    DRAPE_CHECK(other == value, "resume: expected a run with {} {}, got one with {} {} in '{}'",
+                name, value, name, other, path.string());
   }
 }
 

@@ -61,14 +61,18 @@ class Unchanged {
   std::vector<Tensor> before_;
 };
 
+// The slope over a tenth of the trials, so that one batch decides nothing; the first tenth, which
+// smoothing has not reached, is left out. The rates' logarithms are equidistant.
 double steepest(const std::vector<RateTrial>& trials) {
-  const auto lowest = std::ranges::min_element(trials, {}, &RateTrial::smoothed);
+  const std::size_t reach = std::max<std::size_t>(1, trials.size() / 10);
+  const auto lowest = static_cast<std::size_t>(
+      std::ranges::min_element(trials, {}, &RateTrial::smoothed) - trials.begin());
   double rate = 0.0, steepest = 0.0;
-  for (auto trial = trials.begin(); trial != lowest; ++trial) {
-    const double slope = (trial + 1)->smoothed - trial->smoothed;  // the logarithms are equidistant
+  for (std::size_t i = reach; i + reach <= lowest; ++i) {
+    const double slope = trials[i + reach].smoothed - trials[i].smoothed;
     if (slope < steepest) {
       steepest = slope;
-      rate = trial->rate;
+      rate = trials[i + reach / 2].rate;
     }
   }
   return rate;

@@ -24,7 +24,7 @@ struct RateTrial {
 
 struct RateFinding {
   std::vector<RateTrial> trials;  // until the smoothed loss was four times its lowest
-  /// The rate at which the smoothed loss falls fastest over the logarithm of the rate, of those
+  /// The rate around which the smoothed loss falls fastest over the logarithm of the rate, of those
   /// before its lowest point; 0: it never falls.
   double steepest = 0.0;
 };

@@ -55,7 +55,7 @@ class Training {
   RunIdentity identity() const;
   std::int64_t steps_before() const { return (epoch_ - 1) * schedule_.steps_per_epoch; }
   // Handles to all that steps change, by the names that they have in a state.
-  NamedTensors tensors() const;
+  NamedTensors tensors();
   void write_state(const kernels::Progress& progress);
   // Goes on from a state, if there is one.
   void resume();
@@ -225,7 +225,7 @@ RunIdentity Training::identity() const {
   return all;
 }
 
-NamedTensors Training::tensors() const {
+NamedTensors Training::tensors() {
   NamedTensors all = best_.tensors();
   if (steps_.average() != nullptr) {
     const NamedTensors averages = steps_.average()->tensors();

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/json_text.h"
+
 namespace drape {
 namespace {
 
@@ -100,27 +102,29 @@ Tensor take(NamedTensors& tensors, std::string_view name) {
   return tensor;
 }
 
-Json json_of(const TrainingState& state) {
-  Json json = {{"device", state.device},
-               {"epoch", state.epoch},
-               {"step", state.progress.step},
-               {"loss_sum", state.progress.loss_sum},
-               {"images", state.progress.images},
-               {"correct", state.progress.correct},
-               {"streams", state.progress.streams},
-               {"seed", state.shuffling.seed},
-               {"shuffling", state.shuffling.id},
-               {"mixing", state.mixing.id},
-               {"augmenting", state.augmenting.id},
-               {"epoch_seconds", state.epoch_seconds},
-               {"best_epoch", state.stopping.best_epoch},
-               {"best_value", state.stopping.best_value},  // null where it is no number
-               {"waited", state.stopping.waited},
-               {"trained_images", state.images},
-               {"training_seconds", state.training_seconds},
-               {"seconds", state.seconds}};
-  if (state.ended) json["ended"] = name(*state.ended);
-  return json;
+std::string json_of(const TrainingState& state) {
+  const auto whole = [](auto value) { return fmt::format("{}", value); };
+  std::vector<std::pair<std::string_view, std::string>> members{
+      {"device", json_quoted(state.device)},
+      {"epoch", whole(state.epoch)},
+      {"step", whole(state.progress.step)},
+      {"loss_sum", json_number(state.progress.loss_sum)},
+      {"images", whole(state.progress.images)},
+      {"correct", whole(state.progress.correct)},
+      {"streams", whole(state.progress.streams)},
+      {"seed", whole(state.shuffling.seed)},
+      {"shuffling", whole(state.shuffling.id)},
+      {"mixing", whole(state.mixing.id)},
+      {"augmenting", whole(state.augmenting.id)},
+      {"epoch_seconds", json_number(state.epoch_seconds)},
+      {"best_epoch", whole(state.stopping.best_epoch)},
+      {"best_value", json_number(state.stopping.best_value)},
+      {"waited", whole(state.stopping.waited)},
+      {"trained_images", whole(state.images)},
+      {"training_seconds", json_number(state.training_seconds)},
+      {"seconds", json_number(state.seconds)}};
+  if (state.ended) members.emplace_back("ended", json_quoted(name(*state.ended)));
+  return json_object(members);
 }
 
 StopReason ending(const std::string& text) {
@@ -198,8 +202,8 @@ TrainingState parse(Weights&& file) {
 void save_training_state(const std::filesystem::path& path, const TrainingState& state) {
   Weights file{state.tensors,
                {{"kind", std::string(kKind)},
-                {"run", Json(state.identity).dump(-1, ' ', false, Json::error_handler_t::replace)},
-                {"state", json_of(state).dump()}}};
+                {"run", json_object(state.identity)},
+                {"state", json_of(state)}}};
   file.tensors.emplace_back(kHistory, table_of(state.history));
   save_weights(path, file);
 }

@@ -299,11 +299,12 @@ TEST_CASE("a variation of a system is trained and written under a name of its ow
 
 TEST_CASE("a dry run and a search for a learning rate print tables and write nothing") {
   const TemporaryFolder folder;
-  const std::string options = kSmall + "--out " + quoted(folder / "out");
+  const std::string options = kSmall + "--device cpu --out " + quoted(folder / "out");
   const Ended dry = run("deformable --dry-run" + options);
   CHECK(dry.exit_code == 0);
   CHECK(dry.err.empty());
-  for (const char* text : {"deform1", "[64,28,28,32]", "427,024", "a step", "1 epochs of 2 steps"})
+  for (const char* text :
+       {"conv1", "[64,14,14,32]", "427,024", "a step", "at most 1, each 2 steps"})
     CHECK_THAT(dry.out, ContainsSubstring(text));
   const Ended search = run("standard --find-lr --batch 4" + options);
   CHECK(search.exit_code == 0);

@@ -140,7 +140,8 @@ TEST_CASE("an image is in its event as a PNG") {
   const TemporaryFolder folder;
   EventLog log(folder / "events");
   log.image("x", 0, {1, 2, {7, 200}});
-  pbf_reader value = value_of(events_in(folder / "events").at(1));
+  const auto events = events_in(folder / "events");
+  pbf_reader value = value_of(events.at(1));
   REQUIRE(value.next(4));
   pbf_reader image = value.get_message();
   REQUIRE(image.next(4));

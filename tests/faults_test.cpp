@@ -2,7 +2,12 @@
 // nothing left behind.
 #include "tests/faults.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cerrno>
+#include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <functional>
@@ -11,6 +16,7 @@
 
 #include "core/checkpoint.h"
 #include "core/file.h"
+#include "examples/program.h"
 #include "optim/training_state.h"
 #include "tests/allocations.h"
 #include "tests/catch.h"
@@ -32,7 +38,8 @@ TrainingState state_of(double value) {
   TrainingState state{.identity = {{"system", "x"}},
                       .device = "cpu",
                       .shuffling = drape::Generator(7, drape::Purpose::shuffle).state(),
-                      .mixing = drape::Generator(7, drape::Purpose::mixup).state()};
+                      .mixing = drape::Generator(7, drape::Purpose::mixup).state(),
+                      .augmenting = drape::Generator(7, drape::Purpose::augmentation).state()};
   for (const char* name : {"model.w", "best.w", "optimizer.m"})
     state.tensors.emplace_back(name, Tensor::full({1000}, value));
   return state;
@@ -91,30 +98,49 @@ TEST_CASE(
   }
 }
 
+// How the n-th allocation's failure ends this work, in a process of its own.
+enum class Ending { untouched, refused, line, crash };
+Ending end_of(const std::function<void()>& work, int n) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::close(STDERR_FILENO);
+    for (const int signal : {SIGABRT, SIGSEGV}) std::signal(signal, SIG_DFL);  // not the tests' own
+    drape::exit_when_out_of_memory();
+    const FailingAllocation failing(n);
+    try {
+      work();
+    } catch (const std::exception&) {
+      ::_exit(2);
+    }
+    ::_exit(failing.struck() ? 3 : 0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  if (!WIFEXITED(status)) return Ending::crash;
+  const int code = WEXITSTATUS(status);
+  return code == 0   ? Ending::untouched
+         : code == 1 ? Ending::line
+         : code == 2 ? Ending::refused
+                     : Ending::crash;
+}
+
 TEST_CASE("a state whose writing or reading runs out of memory anywhere leaves it whole") {
   const TemporaryFolder folder;
   const fs::path path = folder / "state";
   save_training_state(path, state_of(1.0));
   const auto exhaust = [&](const std::function<void()>& work) {
-    for (int n = 1; n < 100'000; ++n) {
-      bool failed = false;
-      const FailingAllocation failing(n);
-      try {
-        work();
-      } catch (const std::bad_alloc&) {
-        failed = true;
-      } catch (const drape::Error&) {
-        failed = true;
-      }
-      if (!failing.struck()) return n - 1;
-      CHECK(failed);
+    int n = 1;
+    for (Ending ending{}; (ending = end_of(work, n)) != Ending::untouched; ++n) {
+      if (ending == Ending::crash) FAIL("crashed at allocation " << n);
+      if (folder.entries() != 1) FAIL("a file was left at allocation " << n);
+      if (n % 50 == 0) CHECK((value_in(path) == 1.0 || value_in(path) == 2.0));
     }
-    return 0;
+    return n - 1;
   };
   CHECK(exhaust([&] { save_training_state(path, state_of(2.0)); }) > 10);
-  CHECK(folder.entries() == 1);
   CHECK(value_in(path) == 2.0);
   CHECK(exhaust([&] { value_in(path); }) > 10);
+  CHECK(end_of([] { std::abort(); }, 1) == Ending::crash);  // the control
 }
 
 TEST_CASE("tensors' memory that is not there is one line that says how much") {

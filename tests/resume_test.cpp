@@ -261,7 +261,8 @@ TEST_CASE("every truncation and every flipped bit of a state's first 4 KiB is re
   TrainingState state{.identity = {{"system", "x"}},
                       .device = "cpu",
                       .shuffling = drape::Generator(7, drape::Purpose::shuffle).state(),
-                      .mixing = drape::Generator(7, drape::Purpose::mixup).state()};
+                      .mixing = drape::Generator(7, drape::Purpose::mixup).state(),
+                      .augmenting = drape::Generator(7, drape::Purpose::augmentation).state()};
   for (int i = 0; i < 30; ++i)
     state.tensors.emplace_back(fmt::format("model.{}", i), drape::Tensor::full({10}, i));
   save_training_state(folder / "state", state);

@@ -4,8 +4,8 @@
 usage: onnx_check.py BIN_FOLDER [--epochs N]
 
 Trains every system for a moment on drawn garments, exports it, and compares the probabilities of 50
-images; then does the same with the outputs of a modulated deformable layer with groups. Needs Python's
-onnx, or onnxruntime, and numpy. Exit code 1 if one differs by more than 1e-4.
+images; then does the same with the outputs of a modulated deformable layer with groups. Needs
+Python's onnx, or onnxruntime, and numpy. Exit code 1 if one differs by more than 1e-4.
 """
 
 import argparse
