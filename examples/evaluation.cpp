@@ -12,7 +12,7 @@
 namespace drape {
 namespace {
 
-constexpr std::int64_t kBatch = 500;
+constexpr std::int64_t kJudgedAtOnce = 500;
 
 // log softmax of logits.
 std::vector<double> log_probabilities(std::span<const float> logits) {
@@ -103,8 +103,8 @@ ModelFigures evaluate_model(SavedModel& model, const LabelledImages& images) {
   DRAPE_CHECK(images.size() > 0, "evaluate: expected at least one image, got none");
   const std::size_t classes = model.classes.size();
   Tally tally(classes);
-  for (std::int64_t begin = 0; begin < images.size(); begin += kBatch) {
-    const std::int64_t end = std::min(begin + kBatch, images.size());
+  for (std::int64_t begin = 0; begin < images.size(); begin += kJudgedAtOnce) {
+    const std::int64_t end = std::min(begin + kJudgedAtOnce, images.size());
     Pass pass = Pass::eval();
     const Tensor logits = model.network.forward(batch_of(images, begin, end), pass);
     DRAPE_CHECK(logits.shape()[1] == std::ssize(model.classes),

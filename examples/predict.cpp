@@ -12,7 +12,7 @@
 namespace drape {
 namespace {
 
-constexpr std::size_t kBatch = 500;
+constexpr std::size_t kAtOnce = 500;
 
 // The images as the network takes them: [N,28,28,1], 0 ... 1, white on black.
 Tensor batch_of(std::span<const NamedImage> images, bool invert) {
@@ -101,8 +101,8 @@ std::vector<Prediction> predict(SavedModel& model, const PredictOptions& options
     std::ranges::move(more, std::back_inserter(images));
   }
   std::vector<Prediction> predictions;
-  for (std::size_t begin = 0; begin < images.size(); begin += kBatch) {
-    const auto batch = std::span(images).subspan(begin, std::min(kBatch, images.size() - begin));
+  for (std::size_t begin = 0; begin < images.size(); begin += kAtOnce) {
+    const auto batch = std::span(images).subspan(begin, std::min(kAtOnce, images.size() - begin));
     Pass pass = Pass::eval();
     const Tensor logits = model.network.forward(batch_of(batch, options.invert), pass);
     DRAPE_CHECK(logits.shape()[1] == std::ssize(model.classes),
