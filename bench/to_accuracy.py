@@ -112,7 +112,7 @@ def parse_arguments():
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
-    parser.add_argument("--epochs", type=int, help="default: drape's, 15, and 30 with MixUp")
+    parser.add_argument("--epochs", type=int, help="default: drape's, 15, and 40 with MixUp")
     parser.add_argument("--limit", type=int, default=0, help="first N images only; 0: all")
     parser.add_argument("--accuracy", type=float, help="in percent, instead of the published one")
     parser.add_argument("--json", type=Path, metavar="FILE")
@@ -129,7 +129,7 @@ def main():
         rows[name] = {"name": name, "published": arguments.accuracy or SYSTEMS[name][1]}
     for configuration, flags in CONFIGURATIONS.items():
         for system, row in rows.items():
-            epochs = arguments.epochs or (30 if system.endswith("mixup") else 15)
+            epochs = arguments.epochs or (40 if system.endswith("mixup") else 15)
             target = row["published"] / 100
             row[configuration] = (
                 theirs(system, arguments, epochs, target, flags[arguments.device])

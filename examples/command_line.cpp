@@ -156,7 +156,7 @@ std::string_view name(Precision precision) {
 }
 
 int default_epochs(double mixup_alpha) {
-  return mixup_alpha == 0.0 ? 15 : 30;
+  return mixup_alpha == 0.0 ? 15 : 40;
 }
 
 std::optional<TrainingCommand> parse_training_command(int argc, const char* const* argv,

@@ -157,7 +157,7 @@ TEST_CASE("help shows every option with its default") {
     const Ended ended = run(program + std::string(" --help"));
     CHECK(ended.exit_code == 0);
     CHECK(ended.err.empty());
-    for (const char* text : {"--epochs INT=15, with MixUp 30", "--batch INT=64", "--lr FLOAT=0.001",
+    for (const char* text : {"--epochs INT=15, with MixUp 40", "--batch INT=64", "--lr FLOAT=0.001",
                              "{adam,adamw,sgd}=adam", "{cosine,constant,step,one_cycle}=cosine",
                              "--patience INT=5", "{held_out,published}=held_out", "--seed UINT=0",
                              "--seeds INT=1", "{auto,cpu,cuda}=auto", "--out DIR=out"}) {
