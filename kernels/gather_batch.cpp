@@ -36,10 +36,11 @@ void gather_row(const GatherBatch<T>& g, std::int64_t batch, std::int64_t n, Byt
   const std::uint8_t* image = image_at(g, at, changed[0]);
   T *x = g.x + n * pixels, *targets = g.targets + n * g.classes;
   const std::uint8_t label = g.batch_labels[n] = g.labels[g.order[at]];
+  std::fill_n(targets, g.classes, g.of_all());
   if (g.partners == nullptr) {
 #pragma omp simd
     for (std::int64_t p = 0; p < pixels; ++p) x[p] = static_cast<T>(image[p]) / T(kWhite);
-    for (std::int64_t k = 0; k < g.classes; ++k) targets[k] = g.target(k, label, 1, label, 0);
+    targets[label] += g.of_label();
     return;
   }
   const std::int64_t partner_at = g.partners[at];
@@ -51,8 +52,8 @@ void gather_row(const GatherBatch<T>& g, std::int64_t batch, std::int64_t n, Byt
     x[p] = (own * static_cast<T>(image[p]) + other * static_cast<T>(partner[p])) / T(kWhite);
   }
   const std::uint8_t partner_label = g.labels[g.order[partner_at]];
-  for (std::int64_t k = 0; k < g.classes; ++k)
-    targets[k] = g.target(k, label, own, partner_label, other);
+  targets[label] += own * g.of_label();
+  targets[partner_label] += other * g.of_label();
 }
 
 }  // namespace

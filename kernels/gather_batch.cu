@@ -41,8 +41,10 @@ __global__ void gather_batch_kernel(GatherBatch<T> g) {
   }
   const std::uint8_t label = g.labels[g.order[at]], partner_label = g.labels[g.order[partner_at]];
   A* targets = g.targets + n * g.classes;
-  for (std::int64_t k = threadIdx.x; k < g.classes; k += kThreads)
-    targets[k] = g.target(k, label, own, partner_label, other);
+  for (std::int64_t k = threadIdx.x; k < g.classes; k += kThreads) {
+    const A target = g.of_all() + (k == label ? own * g.of_label() : A(0));
+    targets[k] = target + (mixed && k == partner_label ? other * g.of_label() : A(0));
+  }
   if (threadIdx.x == 0) g.batch_labels[n] = label;
 }
 

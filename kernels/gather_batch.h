@@ -70,14 +70,12 @@ struct GatherBatch {
     return source < 0 ? std::uint8_t{0} : image[source * channels + c];
   }
 
-  /// A row's target of class k, from its labels and the shares that they have in it.
-  DRAPE_HOST_DEVICE Accumulator<T> target(std::int64_t k, std::uint8_t label, Accumulator<T> own,
-                                          std::uint8_t partner_label, Accumulator<T> other) const {
-    using A = Accumulator<T>;
-    const A right = static_cast<A>(1.0 - smoothing);
-    const A rest = static_cast<A>(smoothing) / static_cast<A>(classes);
-    return own * ((k == label ? right : A(0)) + rest) +
-           other * ((k == partner_label ? right : A(0)) + rest);
+  /// Of a target: what its label has in it, and what every class has.
+  DRAPE_HOST_DEVICE Accumulator<T> of_label() const {
+    return static_cast<Accumulator<T>>(1.0 - smoothing);
+  }
+  DRAPE_HOST_DEVICE Accumulator<T> of_all() const {
+    return static_cast<Accumulator<T>>(smoothing) / static_cast<Accumulator<T>>(classes);
   }
 };
 
