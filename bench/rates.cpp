@@ -5,11 +5,11 @@
 #include <functional>
 
 #include "bench/timing.h"
+#include "core/gradient_check.h"
 #include "core/tensor.h"
 #include "kernels/gemm.h"
 #include "kernels/memory.h"
 #include "kernels/parallel.h"
-#include "tests/gradient_check.h"
 
 namespace drape::bench {
 namespace {
@@ -72,7 +72,7 @@ double product_rate(Device device) {
   const bool cpu = device == Device::cpu;
   const std::int64_t size = cpu ? 1024 : 8192, count = cpu ? kernels::thread_count() : 1;
   const auto matrix = [&](std::int64_t rows) {
-    return tests::noise({rows, size}, {.seed = 3, .id = 0}, DType::f32).to(device);
+    return noise({rows, size}, {.seed = 3, .id = 0}, DType::f32).to(device);
   };
   const Tensor a = matrix(size), b = matrix(size);
   Tensor c = Tensor::uninitialized({count * size, size}, DType::f32, device);

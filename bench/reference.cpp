@@ -9,7 +9,6 @@
 namespace drape::bench {
 namespace {
 
-using tests::Differentiated;
 using tests::Op;
 using tests::RealSize;
 
@@ -112,7 +111,7 @@ class Part {
 // gradients is right.
 Tensor output_gradient(const Tensor& exact, const Tensor& rounded) {
   const std::vector<double> a = tests::values(exact), b = tests::values(rounded);
-  std::vector<double> dy = tests::values(tests::noise(exact.shape(), {.seed = 2, .id = 0}));
+  std::vector<double> dy = tests::values(noise(exact.shape(), {.seed = 2, .id = 0}));
   for (std::size_t i = 0; i < dy.size(); ++i) {
     if ((a[i] > 0.0) != (b[i] > 0.0)) dy[i] = 0.0;
   }
@@ -137,7 +136,7 @@ double error_of(const Tensor& exact, const Tensor& rounded, Device device) {
 
 OpErrors errors_of(const Op& op, const RealSize& size, Device device) {
   const std::vector<Tensor> inputs = draw_real(op, size);
-  const tests::Function timed = tests::on_device(device, op.function);
+  const Function timed = on_device(device, op.function);
   const Tensor y = timed(inputs);
   const Part part(op, size, y.shape());
   const auto taken = [&](const Selection& selection, const Tensor& whole) {
@@ -152,9 +151,9 @@ OpErrors errors_of(const Op& op, const RealSize& size, Device device) {
     exact_inputs.push_back(taken(part.of_input(i), inputs[i]));
   const Tensor exact_y = op.function(exact_inputs), some_y = taken(part.of_output(), y);
   const Tensor dy = output_gradient(exact_y, some_y);
-  const Differentiated exact = tests::differentiate(op.function, exact_inputs, dy);
+  const Differentiated exact = differentiate(op.function, exact_inputs, dy);
   const Differentiated rounded =
-      tests::differentiate(timed, inputs, put(part.of_output(), y.shape(), dy).to(y.dtype()));
+      differentiate(timed, inputs, put(part.of_output(), y.shape(), dy).to(y.dtype()));
 
   OpErrors errors{error_of(exact_y, some_y, device), 0.0};
   for (std::size_t i = 0; i < inputs.size(); ++i) {

@@ -53,7 +53,7 @@ class Backward : public Work {
       : op_(op), inputs_(inputs_on(device, op, size)) {
     for (Tensor& input : inputs_) input.track();
     const Tensor y = op.function(inputs_);
-    dy_ = tests::noise(y.shape(), {.seed = 2, .id = 0}, y.dtype()).to(device);
+    dy_ = noise(y.shape(), {.seed = 2, .id = 0}, y.dtype()).to(device);
     bytes = 2.0 * (bytes_of(inputs_) + bytes_of({y}));
   }
 
@@ -91,7 +91,7 @@ struct AdamState {
   AdamState(DType dtype, Device device) : steps(Tensor::full({1}, 9.0, DType::f64, device)) {
     const Shape shape{421'642};
     for (std::uint64_t i = 0; i < 2; ++i)
-      tensors.push_back(tests::noise(shape, {.seed = 4, .id = i}, dtype).to(device));
+      tensors.push_back(noise(shape, {.seed = 4, .id = i}, dtype).to(device));
     for (const double value : {0.1, 0.5})
       tensors.push_back(Tensor::full(shape, value, dtype, device));
   }

@@ -8,7 +8,7 @@
 #include "kernels/dropout.h"
 #include "tests/catch.h"
 #include "tests/compare.h"
-#include "tests/gradient_check.h"
+#include "core/gradient_check.h"
 
 namespace drape::tests {
 

@@ -112,6 +112,14 @@ TEST_CASE("the gradient check catches a gradient that does not arrive", "[gradie
   CHECK(jacobian_error(op.function, draw_inputs(op, DType::f64)) != "");
 }
 
+TEST_CASE("the gradient checks refuse inputs that are no f64", "[gradients]") {
+  const std::vector<Tensor> inputs{Tensor::zeros({2}), Tensor()};
+  const Function f = [](std::span<const Tensor> in) { return relu(in[0]); };
+  const char* refused = "gradient check: expected inputs of f64 on the cpu, got f32";
+  CHECK_THROWS_WITH(jacobian_error(f, inputs), ContainsSubstring(refused));
+  CHECK_THROWS_WITH(directional_error(f, inputs, 1), ContainsSubstring(refused));
+}
+
 TEST_CASE("every op's gradients are not all zero: there is something to check", "[gradients]") {
   for (const Op& op : op_table()) {
     INFO(op.name);

@@ -10,7 +10,7 @@
 #include "tests/compare.h"
 #include "tests/devices.h"
 #include "tests/goldens.h"
-#include "tests/gradient_check.h"
+#include "core/gradient_check.h"
 
 namespace drape::tests {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/gradient_check.h"
+#include "core/gradient_check.h"
 
 namespace drape::tests {
 

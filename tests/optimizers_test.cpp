@@ -8,7 +8,7 @@
 #include "tests/catch.h"
 #include "tests/compare.h"
 #include "tests/goldens.h"
-#include "tests/gradient_check.h"
+#include "core/gradient_check.h"
 
 namespace drape::tests {
 namespace {

@@ -1,14 +1,27 @@
-#include "tests/gradient_check.h"
+#include "core/gradient_check.h"
 
 #include <cmath>
 
-#include "tests/compare.h"
+#include "core/check.h"
 
-namespace drape::tests {
+namespace drape {
 namespace {
 
 constexpr double kStep = 1e-6;
 constexpr double kRelative = 1e-5, kAbsolute = 1e-6;
+
+void check_inputs(std::span<const Tensor> inputs) {
+  for (const Tensor& x : inputs) {
+    DRAPE_CHECK(!x.empty() && x.dtype() == DType::f64 && x.device() == Device::cpu,
+                "gradient check: expected inputs of f64 on the cpu, got {} on {}", name(x.dtype()),
+                x.empty() ? "nowhere" : name(x.device()));
+  }
+}
+
+// The elements on the host.
+std::vector<double> values(const Tensor& t) {
+  return t.to(DType::f64).to_vector<double>();
+}
 
 // inputs with element i of one of them moved by `step`.
 std::vector<Tensor> moved(std::span<const Tensor> inputs, std::size_t input, std::size_t i,
@@ -93,6 +106,7 @@ Tensor noise(const Shape& shape, RandomStream stream, DType dtype) {
 }
 
 std::string jacobian_error(const Function& f, std::span<const Tensor> inputs) {
+  check_inputs(inputs);
   const auto rows = jacobian(f, inputs);
   std::string worst_place;
   double worst = 1.0;  // in units of the tolerance
@@ -117,6 +131,7 @@ std::string jacobian_error(const Function& f, std::span<const Tensor> inputs) {
 
 std::string directional_error(const Function& f, std::span<const Tensor> inputs,
                               std::uint64_t seed) {
+  check_inputs(inputs);
   const Tensor dy = noise(f(inputs).shape(), {seed, 0});
   const std::vector<double> weights = values(dy);
   std::vector<std::vector<double>> directions;
@@ -137,4 +152,4 @@ std::string directional_error(const Function& f, std::span<const Tensor> inputs,
                      expected, derivative, scale);
 }
 
-}  // namespace drape::tests
+}  // namespace drape
