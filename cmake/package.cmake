@@ -69,5 +69,6 @@ install(FILES ${PROJECT_BINARY_DIR}/drapeConfig.cmake ${PROJECT_BINARY_DIR}/drap
   DESTINATION ${package} COMPONENT library)
 
 file(RELATIVE_PATH up /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+string(REGEX REPLACE "/$" "" up ${up})
 configure_file(cmake/package/drape.pc.in drape.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/drape.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT library)

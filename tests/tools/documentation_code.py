@@ -1,9 +1,12 @@
-#!/usr/bin/env python3
-"""documentation_code.py FILE.md[#SECTION]... : a C++ program of what these documents show.
+"""A C++ program of what documents show, on standard output.
 
 The blocks ```cpp of one section (of the second level) belong together, in a namespace of their own.
-A section that includes nothing is an excerpt: it gets all of drape, and is only compiled. Of the
-others each has a main(), which the program calls in order."""
+A section that includes nothing is an excerpt: it gets all of drape, and is only compiled. Every
+other one has a main(), which the program calls.
+
+usage: documentation_code.py FILE.md[#SECTION]...
+"""
+
 import pathlib
 import re
 import sys
