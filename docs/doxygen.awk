@@ -1,7 +1,7 @@
 # What Doxygen reads of a header, in which plain comments become documentation: the one at its head
 # that of the file, one behind a member that of the member. Indented lines of a comment, formulas
-# and shapes, stay as they are. Every line keeps its number. In a document, links lead to whole pages,
-# of those that there are.
+# and shapes, stay as they are. Every line keeps its number. In a document, links lead to whole
+# pages, those that there are.
 FILENAME ~ /\.md$/ {
   gsub(/\.md#[^)]*\)/, ".md)")
   gsub(/\]\(bench[^)]*\)/, "]")
