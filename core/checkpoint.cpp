@@ -138,7 +138,7 @@ void check_digest(std::string file, const std::map<std::string, std::string>& me
   DRAPE_CHECK(found == expected, "expected content with SHA-256 {}, got {}", expected, found);
 }
 
-Weights parse_weights(std::string_view file) {
+Weights parse(std::string_view file) {
   std::uint64_t length = 0;
   DRAPE_CHECK(file.size() >= kLengthBytes, "expected at least {} bytes, got {}", kLengthBytes,
               file.size());
@@ -209,13 +209,16 @@ void save_weights(const std::filesystem::path& path, const Weights& weights) {
 }
 
 Weights load_weights(const std::filesystem::path& path, Digest digest) {
-  std::string file = read_file(path, kMaxFileBytes);
+  return parse_weights(read_file(path, kMaxFileBytes), path.string(), digest);
+}
+
+Weights parse_weights(std::string content, std::string_view name, Digest digest) {
   try {
-    Weights weights = parse_weights(file);
-    check_digest(std::move(file), weights.metadata, digest);
+    Weights weights = parse(content);
+    check_digest(std::move(content), weights.metadata, digest);
     return weights;
   } catch (const Error& error) {
-    throw Error(fmt::format("weights: {}: {}", path.string(), error.what()));
+    throw Error(fmt::format("weights: {}: {}", name, error.what()));
   }
 }
 

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -36,6 +37,9 @@ enum class Digest { if_there, required };
 /// digest, sizes and shapes agree, the tensors cover the data without gap or overlap. Takes memory
 /// in proportion to the file, whatever it claims. Error naming the file and what is wrong with it.
 Weights load_weights(const std::filesystem::path& path, Digest digest = Digest::if_there);
+
+/// The same for the content of a file; `name` is for messages.
+Weights parse_weights(std::string content, std::string_view name, Digest digest = Digest::if_there);
 
 /// Overwrites the elements of `targets` with the tensors of the same names; f32 and f64 convert.
 /// Error, before any target is touched, naming a tensor that is missing, has another shape, or has

@@ -4,7 +4,6 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
-#include <source_location>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -185,10 +184,9 @@ void backward(const Tensor& y);
 /// on CUDA and unless f takes std::floating_point types alone, bf16. Profilers see it under the
 /// name of the file it is called in, which is the op's.
 template <class F>
-void dispatch(const Tensor& x, F&& f,
-              std::source_location where = std::source_location::current()) {
+void dispatch(const Tensor& x, F&& f, const char* file = __builtin_FILE()) {
   on(x.device(), [&](auto tag) {
-    const kernels::TraceRange range(tag, where.file_name());
+    const kernels::TraceRange range(tag, file);
     if (x.dtype() == DType::f32) return f(tag, float{});
     if (x.dtype() == DType::f64) return f(tag, double{});
     if constexpr (std::is_same_v<decltype(tag), Cuda>) {

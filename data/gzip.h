@@ -9,6 +9,10 @@
 
 namespace drape {
 
+/// Deflate, gzip's and PNG's compression (RFC 1951), makes at most so many bytes of one: 258 of two
+/// bits.
+inline constexpr std::size_t kMostDeflation = 1032;
+
 /// True if the bytes begin as a gzip stream does: 1f 8b.
 bool is_gzip(std::span<const std::uint8_t> bytes);
 

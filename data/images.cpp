@@ -17,6 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxFileBytes = std::size_t{1} << 30;
+constexpr std::int64_t kMostImages = 1 << 20;  // a name each: those of one pixel would cost most
 
 void append_idx(std::span<const std::uint8_t> bytes, const std::string& name,
                 std::vector<NamedImage>& images) {
@@ -29,6 +30,8 @@ void append_idx(std::span<const std::uint8_t> bytes, const std::string& name,
   const std::int64_t count = single ? 1 : idx.shape[0];
   DRAPE_CHECK(height > 0 && width > 0, "images: expected images with pixels in '{}', got {}x{}",
               name, height, width);
+  DRAPE_CHECK(count <= kMostImages, "images: expected at most {} images in '{}', got {}",
+              kMostImages, name, count);
   auto pixels = idx.values.begin();
   for (std::int64_t i = 0; i < count; ++i, pixels += height * width) {
     images.push_back({single ? name : fmt::format("{}[{}]", name, i),
@@ -36,8 +39,8 @@ void append_idx(std::span<const std::uint8_t> bytes, const std::string& name,
   }
 }
 
-void append(const std::string& content, const std::string& name, std::vector<NamedImage>& images) {
-  const std::span<const std::uint8_t> bytes = bytes_of(content);
+void append(std::span<const std::uint8_t> bytes, const std::string& name,
+            std::vector<NamedImage>& images) {
   if (is_png(bytes))
     images.push_back({name, parse_png(bytes, name)});
   else
@@ -71,25 +74,19 @@ std::string read_standard_input() {
   return content;
 }
 
-// Where pixel i of `side` begins on an axis of `extent` pixels.
-double edge(std::int64_t i, std::int64_t extent, std::int64_t side) {
-  return static_cast<double>(i) * static_cast<double>(extent) / static_cast<double>(side);
-}
-
-// to[i] = the mean of from[j] over what pixel i of `side` covers of `extent`; elements lie
-// `from_step` and `to_step` apart.
-void shrink(const double* from, std::int64_t extent, std::int64_t from_step, double* to,
-            std::int64_t side, std::int64_t to_step) {
-  for (std::int64_t i = 0; i < side; ++i) {
-    const double begin = edge(i, extent, side), end = edge(i + 1, extent, side);
-    double sum = 0.0;
-    for (auto j = static_cast<std::int64_t>(begin); j < extent && static_cast<double>(j) < end;
-         ++j) {
-      const auto at = static_cast<double>(j);
-      sum += from[j * from_step] * (std::min(end, at + 1.0) - std::max(begin, at));
-    }
-    to[i * to_step] = sum / (end - begin);
+// Calls add(j, part) for every pixel j of an axis of `extent` of which pixel i of `side` covers a
+// part. Returns the sum of the parts.
+template <class Add>
+double each_covered(std::int64_t i, std::int64_t extent, std::int64_t side, Add&& add) {
+  const auto edge = [&](std::int64_t pixel) {
+    return static_cast<double>(pixel) * static_cast<double>(extent) / static_cast<double>(side);
+  };
+  const double begin = edge(i), end = edge(i + 1);
+  for (auto j = static_cast<std::int64_t>(begin); j < extent && static_cast<double>(j) < end; ++j) {
+    const auto at = static_cast<double>(j);
+    add(j, std::min(end, at + 1.0) - std::max(begin, at));
   }
+  return end - begin;
 }
 
 }  // namespace
@@ -97,28 +94,45 @@ void shrink(const double* from, std::int64_t extent, std::int64_t from_step, dou
 std::vector<NamedImage> read_images(const fs::path& path) {
   std::vector<NamedImage> images;
   if (path == "-") {
-    append(read_standard_input(), "-", images);
+    append(bytes_of(read_standard_input()), "-", images);
   } else if (fs::is_directory(path)) {
     for (const fs::path& file : files_of(path))
-      append(read_file(file, kMaxFileBytes), file.filename().string(), images);
+      append(bytes_of(read_file(file, kMaxFileBytes)), file.filename().string(), images);
   } else {
-    append(read_file(path, kMaxFileBytes), path.filename().string(), images);
+    append(bytes_of(read_file(path, kMaxFileBytes)), path.filename().string(), images);
   }
+  return images;
+}
+
+std::vector<NamedImage> parse_images(std::span<const std::uint8_t> bytes, const std::string& name) {
+  std::vector<NamedImage> images;
+  append(bytes, name, images);
   return images;
 }
 
 GreyImage resized(const GreyImage& image, std::int64_t side) {
   if (image.height == side && image.width == side) return image;
-  const std::vector<double> pixels(image.pixels.begin(), image.pixels.end());
-  std::vector<double> rows(static_cast<std::size_t>(image.height * side));
-  for (std::int64_t y = 0; y < image.height; ++y)
-    shrink(pixels.data() + y * image.width, image.width, 1, rows.data() + y * side, side, 1);
-  std::vector<double> square(static_cast<std::size_t>(side * side));
-  for (std::int64_t x = 0; x < side; ++x)
-    shrink(rows.data() + x, image.height, side, square.data() + x, side, side);
+  const auto columns = static_cast<std::size_t>(side);
+  std::int64_t shrunk = -1;  // the row of the image that `narrow` holds
+  std::vector<double> narrow(columns);
   GreyImage result{side, side, {}};
-  for (const double value : square)
-    result.pixels.push_back(static_cast<std::uint8_t>(std::lround(value)));
+  for (std::int64_t i = 0; i < side; ++i) {
+    std::vector<double> row(columns);
+    const double height = each_covered(i, image.height, side, [&](std::int64_t y, double part) {
+      const std::uint8_t* pixels = image.pixels.data() + y * image.width;
+      for (std::size_t j = 0; j < columns && y != shrunk; ++j) {
+        narrow[j] = 0.0;
+        const double width =
+            each_covered(static_cast<std::int64_t>(j), image.width, side,
+                         [&](std::int64_t x, double share) { narrow[j] += share * pixels[x]; });
+        narrow[j] /= width;
+      }
+      shrunk = y;
+      for (std::size_t j = 0; j < columns; ++j) row[j] += part * narrow[j];
+    });
+    for (const double value : row)
+      result.pixels.push_back(static_cast<std::uint8_t>(std::lround(value / height)));
+  }
   return result;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,9 @@ struct NamedImage {
 /// order of their names, or of standard input for "-". Error: what is not there, neither of the
 /// two, or damaged; a folder without images.
 std::vector<NamedImage> read_images(const std::filesystem::path& path);
+
+/// The same for the content of a file called `name`.
+std::vector<NamedImage> parse_images(std::span<const std::uint8_t> bytes, const std::string& name);
 
 /// The image as `side` x `side` pixels: every pixel the mean of what it covers.
 GreyImage resized(const GreyImage& image, std::int64_t side);

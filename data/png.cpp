@@ -7,6 +7,7 @@
 #include <array>
 
 #include "core/check.h"
+#include "data/gzip.h"
 
 namespace drape {
 namespace {
@@ -20,6 +21,13 @@ struct Coder : png_image {
   Coder& operator=(const Coder&) = delete;
   ~Coder() { png_image_free(this); }
 };
+
+// What the first chunk of a PNG that libpng has begun to read says of its pixels: byte 24 of the
+// file is the depth of a channel, byte 25 the kind of colour (PNG specification, section 11.2.2).
+std::uint64_t bits_of_pixel(std::span<const std::uint8_t> png) {
+  constexpr std::array<std::uint64_t, 7> kChannels{1, 1, 3, 1, 2, 1, 4};  // no 1 and no 5
+  return png[24] * kChannels.at(png[25]);
+}
 
 }  // namespace
 
@@ -35,9 +43,12 @@ GreyImage parse_png(std::span<const std::uint8_t> bytes, std::string_view name) 
       is_png(bytes) && png_image_begin_read_from_memory(&reader, bytes.data(), bytes.size()) != 0,
       "png: expected a PNG image in '{}', got {}", name,
       reader.message[0] == '\0' ? "something else" : reader.message);
-  DRAPE_CHECK(std::uint64_t{reader.width} * reader.height <= kMostPixels,
-              "png: expected at most {} pixels in '{}', got {}x{}", kMostPixels, name,
-              reader.height, reader.width);
+  const std::uint64_t pixels = std::uint64_t{reader.width} * reader.height;
+  DRAPE_CHECK(pixels <= kMostPixels, "png: expected at most {} pixels in '{}', got {}x{}",
+              kMostPixels, name, reader.height, reader.width);
+  DRAPE_CHECK(pixels * bits_of_pixel(bytes) / 8 / kMostDeflation <= bytes.size(),
+              "png: expected a whole PNG image of {}x{} in '{}', got {} bytes", reader.height,
+              reader.width, name, bytes.size());
   reader.format = PNG_FORMAT_GRAY;
   GreyImage image{reader.height, reader.width, {}};
   image.pixels.resize(PNG_IMAGE_SIZE(reader));

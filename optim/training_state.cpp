@@ -49,7 +49,8 @@ class Fields {
                                                  : value.is_number_integer() &&
                                                        std::in_range<T>(value.get<std::int64_t>());
     DRAPE_CHECK(fits && value.get<T>() >= low && value.get<T>() <= high,
-                "expected a whole number {} ... {} as '{}', got {}", low, high, name, value.dump());
+                "expected a whole number {} ... {} as '{}', got {}", low, high, name,
+                value.is_number() ? value.dump() : value.type_name());
     return value.get<T>();
   }
 
@@ -175,7 +176,27 @@ TrainingState state_of(const Json& json, History history) {
   return state;
 }
 
-TrainingState parse(Weights&& file) {
+}  // namespace
+
+void save_training_state(const std::filesystem::path& path, const TrainingState& state) {
+  Weights file{state.tensors,
+               {{"kind", std::string(kKind)},
+                {"run", json_object(state.identity)},
+                {"state", json_of(state)}}};
+  file.tensors.emplace_back(kHistory, table_of(state.history));
+  save_weights(path, file);
+}
+
+TrainingState load_training_state(const std::filesystem::path& path) {
+  Weights file = load_weights(path, Digest::required);
+  try {
+    return training_state_of(std::move(file));
+  } catch (const Error& error) {
+    throw Error(fmt::format("training state: {}: {}", path.string(), error.what()));
+  }
+}
+
+TrainingState training_state_of(Weights&& file) {
   const auto text = [&](const char* name) -> const std::string& {
     const auto entry = file.metadata.find(name);
     DRAPE_CHECK(entry != file.metadata.end(), "expected a training state with a '{}', got none",
@@ -195,26 +216,6 @@ TrainingState parse(Weights&& file) {
   }
   state.tensors = std::move(file.tensors);
   return state;
-}
-
-}  // namespace
-
-void save_training_state(const std::filesystem::path& path, const TrainingState& state) {
-  Weights file{state.tensors,
-               {{"kind", std::string(kKind)},
-                {"run", json_object(state.identity)},
-                {"state", json_of(state)}}};
-  file.tensors.emplace_back(kHistory, table_of(state.history));
-  save_weights(path, file);
-}
-
-TrainingState load_training_state(const std::filesystem::path& path) {
-  Weights file = load_weights(path, Digest::required);
-  try {
-    return parse(std::move(file));
-  } catch (const Error& error) {
-    throw Error(fmt::format("training state: {}: {}", path.string(), error.what()));
-  }
 }
 
 }  // namespace drape

@@ -46,4 +46,7 @@ void save_training_state(const std::filesystem::path& path, const TrainingState&
 /// does. Error naming the file and what is wrong with it.
 TrainingState load_training_state(const std::filesystem::path& path);
 
+/// The same for what such a file holds. Error without the file's name.
+TrainingState training_state_of(Weights&& file);
+
 }  // namespace drape

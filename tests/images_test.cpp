@@ -11,9 +11,11 @@
 #include "data/idx.h"
 #include "tests/catch.h"
 #include "tests/data_helpers.h"
+#include "tests/fuzz/png_chunks.h"
 
 namespace {
 
+namespace fuzz = drape::fuzz;
 using drape::GreyImage;
 using drape::NamedImage;
 using drape::tests::Bytes;
@@ -74,14 +76,24 @@ TEST_CASE("every truncation and every flipped bit of a PNG is refused or gives a
 }
 
 TEST_CASE("a PNG that says it is huge is refused before memory is taken") {
-  Bytes bytes = png(2, 3, PNG_FORMAT_GRAY, kPixels);
-  const Bytes width{0, 1, 0, 0};  // 65536, in the first chunk, whose checksum is put right
-  std::copy(width.begin(), width.end(), bytes.begin() + 16);
-  std::copy(width.begin(), width.end(), bytes.begin() + 20);
-  const unsigned long sum = crc32(crc32(0, nullptr, 0), bytes.data() + 12, 17);
-  for (int i = 0; i < 4; ++i)
-    bytes[29 + static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(sum >> (24 - 8 * i));
-  CHECK_THAT(refusal(bytes), ContainsSubstring("at most 16777216 pixels in 'x.png'"));
+  const auto claiming = [](const Bytes& side) {
+    Bytes bytes = png(2, 3, PNG_FORMAT_GRAY, kPixels);
+    std::copy(side.begin(), side.end(), bytes.begin() + 16);  // in the first chunk
+    std::copy(side.begin(), side.end(), bytes.begin() + 20);
+    fuzz::correct_checksums(bytes);
+    return refusal(bytes);
+  };
+  CHECK_THAT(claiming({0, 1, 0, 0}), ContainsSubstring("at most 16777216 pixels in 'x.png'"));
+  CHECK_THAT(claiming({0, 0, 16, 0}),
+             ContainsSubstring("a whole PNG image of 4096x4096 in 'x.png', got 7"));
+}
+
+TEST_CASE("an IDX file of so many images that their names would fill memory is refused") {
+  std::vector<std::int64_t> shape{(1 << 20) + 1, 1, 1};
+  Bytes bytes = drape::idx_header(shape);
+  bytes.resize(bytes.size() + static_cast<std::size_t>(shape[0]));
+  CHECK_THAT(error_of([&] { drape::parse_images(bytes, "x"); }),
+             ContainsSubstring("at most 1048576 images in 'x', got 1048577"));
 }
 
 TEST_CASE("images come from files, folders and IDX, by name") {

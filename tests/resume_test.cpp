@@ -281,3 +281,17 @@ TEST_CASE("every truncation and every flipped bit of a state's first 4 KiB is re
     if (!refused(flipped)) FAIL("bit " << bit << " flipped");
   }
 }
+
+TEST_CASE("a state that nests where a number belongs is refused, however deep") {
+  const std::string deep(200'000, '[');
+  drape::Weights file{{{"history", drape::Tensor::zeros({0, 6}, drape::DType::f64)}},
+                      {{"kind", "drape training state 1"}, {"run", "{}"}}};
+  const auto refusal = [&](const std::string& epoch) {
+    file.metadata["state"] = R"({"device":"cpu","epoch":)" + epoch + "}";
+    return error_of([&] { drape::training_state_of(drape::Weights(file)); });
+  };
+  CHECK(refusal(deep + std::string(deep.size(), ']')) ==
+        "expected a whole number 1 ... 1073741824 as 'epoch', got array");
+  CHECK_THAT(refusal("0"), ContainsSubstring("as 'epoch', got 0"));
+  CHECK_THAT(refusal("1"), ContainsSubstring("'step'"));  // the control
+}
