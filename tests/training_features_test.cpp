@@ -15,6 +15,7 @@
 #include "optim/weight_average.h"
 #include "tests/catch.h"
 #include "tests/compare.h"
+#include "tests/data_helpers.h"
 
 namespace drape::tests {
 namespace {
