@@ -12,6 +12,7 @@
 #include "data/split.h"
 #include "examples/event_observer.h"
 #include "examples/machine.h"
+#include "examples/offset_history.h"
 #include "kernels/memory.h"
 #include "models/saved.h"
 
@@ -176,7 +177,8 @@ Outcome run_experiment(const Experiment& experiment, const StoredData& data, Obs
                                   {"training data of SHA-256", data.sha256}};
   RunWriter writer(describe(experiment, data, model), experiment, model);
   std::optional<EventObserver> events;
-  std::vector<Observer*> all{&writer, &progress};
+  OffsetRecorder offsets(experiment.folder, model, selection.validation);
+  std::vector<Observer*> all{&writer, &offsets, &progress};
   if (experiment.events == Events::tensorboard)
     all.push_back(&events.emplace(experiment.folder, model, selection.validation));
   Observers observers(all);

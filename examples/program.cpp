@@ -164,6 +164,13 @@ std::filesystem::path run_folder(const std::filesystem::path& out, const std::st
   return out / system / fmt::format("seed{}", seed);
 }
 
+std::optional<LabelledImages> find_test_images(const Settings& settings) {
+  if (settings.source == DataSource::synthetic) return draw_garments(settings.limit).test;
+  const auto folder = find_fashion_mnist(settings.data);
+  if (!folder) return std::nullopt;
+  return load_fashion_mnist(*folder).test;
+}
+
 Runner::Runner(const Settings& settings, const std::vector<std::string>& systems, Fallback fallback)
     : settings_(settings) {
   for (const std::string& system : systems) {
@@ -239,6 +246,12 @@ void Runner::say(const Outcome& outcome, const Experiment& experiment) const {
     print(stderr, "{}: interrupted; {}; --resume goes on\n", experiment.system, where);
   if (outcome.stop_reason == StopReason::diverged)
     print(stderr, "{}: {}; {}\n", experiment.system, outcome.divergence, where);
+}
+
+LabelledImages Runner::test_images() const {
+  const Shape& shape = data_.test_images.shape();
+  return {shape[1], shape[2], data_.test_images.to_vector<std::uint8_t>(),
+          data_.test_labels.to_vector<std::uint8_t>()};
 }
 
 int Runner::exit_code() const {

@@ -28,6 +28,9 @@ int training_program(int argc, char** argv, Architecture architecture,
 std::filesystem::path run_folder(const std::filesystem::path& out, const std::string& system,
                                  std::uint64_t seed);
 
+/// The test images that these settings name, without a download; none where there are none.
+std::optional<LabelledImages> find_test_images(const Settings& settings);
+
 /// Runs experiments one after the other under the same settings.
 class Runner {
  public:
@@ -50,6 +53,8 @@ class Runner {
                         double mixup_alpha) const;
 
   const std::vector<RunResult>& results() const { return results_; }
+  /// On the CPU.
+  LabelledImages test_images() const;
 
   /// 0; 130 after Ctrl-C, 143 after SIGTERM; else 1 if a run diverged.
   int exit_code() const;

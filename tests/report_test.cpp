@@ -123,6 +123,16 @@ TEST_CASE("a curve is the mean over the seeds that got that far") {
   CHECK(curve[4].mean == Approx(0.89));
 }
 
+TEST_CASE("training time adds up the mean epochs of the seeds that got that far") {
+  RunResult slower = run_of("deep", 1, 0.8);
+  for (EpochRecord& record : slower.history) record.seconds = 20.0;
+  slower.history.resize(4);
+  slower.epochs_run = 4;
+  const std::vector<Section> sections = summarize(std::vector{run_of("deep", 0, 0.9), slower});
+  CHECK(sections.at(0).systems.at(0).elapsed ==
+        std::vector<double>{16.25, 32.5, 48.75, 65.0, 77.5});
+}
+
 TEST_CASE("a seed without a confusion matrix adds nothing to it") {
   std::vector<RunResult> runs;
   for (const std::uint64_t seed : {0, 1, 2, 3}) runs.push_back(run_of("deep", seed, 0.9));
@@ -215,8 +225,7 @@ TEST_CASE("synthetic runs say so in the title, the table and every chart") {
   CHECK(contains(page, "<h1>Comparison of convolutional networks on SYNTHETIC data</h1>"));
   CHECK(contains(page, "Best validation (synthetic)"));
   const std::ptrdiff_t charts = count(page, "role=\"img\"");
-  CHECK(charts ==
-        2 * 2 + 2 * 2 + 3 + 8);  // curves twice, pairs, each wide and narrow; costs; matrices
+  CHECK(charts == 4 * 2 + 2 * 2 + 3 + 8);  // curves, pairs, each wide and narrow; costs; matrices
   CHECK(count(page, "class=\"synthetic\"") == charts);
 }
 

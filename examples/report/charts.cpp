@@ -22,6 +22,33 @@ std::string series_class(const System& system) {
   return fmt::format("h{}{}", series_number(system), system.base == system.name ? "" : " twin");
 }
 
+void draw_swatch(Markup& page, const System& system) {
+  page.element("svg",
+               {{"class", "swatch " + series_class(system)},
+                {"viewBox", "0 0 28 14"},
+                {"aria-hidden", "true"}},
+               [&] {
+                 page.leaf("path", {{"class", "line"}, {"d", "M1 7h26"}});
+                 page.leaf("path", {{"class", "marker"},
+                                    {"d", marker_path(series_number(system), 14, 7, 4)}});
+               });
+}
+
+void draw_legend(Markup& page, const Systems& systems) {
+  page.element("div", {{"class", "legend"}, {"role", "group"}, {"aria-label", "Systems shown"}},
+               [&] {
+                 for (const SystemSummary* summary : systems)
+                   page.element("button",
+                                {{"type", "button"},
+                                 {"aria-pressed", "true"},
+                                 {"data-toggles", summary->system->name}},
+                                [&] {
+                                  draw_swatch(page, *summary->system);
+                                  page.text(summary->system->title);
+                                });
+               });
+}
+
 void draw_mark(Markup& svg, const System& system, double x, double y, std::string_view hint) {
   svg.element("g", {{"class", "mark"}}, [&] {
     svg.element("title", {}, hint);

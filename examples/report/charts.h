@@ -1,4 +1,4 @@
-// The report's charts as inline SVG. Colours and type come from the page's style sheet, assets.h.
+// The report's charts as inline SVG. Colours and type come from the page's style sheet, style.h.
 #pragma once
 
 #include <span>
@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "examples/offset_history.h"
 #include "examples/report/markup.h"
 #include "examples/report/summary.h"
 #include "examples/report/svg.h"
@@ -37,6 +38,12 @@ void draw_series(Markup& svg, const System& system, Content&& content) {
               content);
 }
 
+/// A short line with the system's marker, as its curves have it.
+void draw_swatch(Markup& page, const System& system);
+
+/// Buttons that switch the marks and figures of these systems on and off.
+void draw_legend(Markup& page, const Systems& systems);
+
 /// A system's marker, with what it says when pointed at.
 void draw_mark(Markup& svg, const System& system, double x, double y, std::string_view hint);
 
@@ -55,12 +62,15 @@ Axis accuracy_axis(Range& range, int most_steps);
 enum class View { whole, top };  // all values, or those within a point of the lowest best
 enum class PublishedMarks { hidden, shown };
 
-/// Curves of validation accuracy by epoch.
+enum class Against { epochs, seconds };  // of training
+
+/// Curves of validation accuracy. Published bests are known by epoch alone.
 struct CurveChart {
   Systems systems;
   std::string title;
   View view = View::whole;
   PublishedMarks published = PublishedMarks::hidden;
+  Against against = Against::epochs;
 };
 
 /// The mean over seeds with a band from the worst to the best, fainter where only some seeds got so
@@ -72,6 +82,11 @@ enum class Cost { parameters, multiply_adds, seconds_per_epoch };
 
 /// Best validation accuracy against a cost: a labelled point per system, with its range over seeds.
 void draw_trade_off(Markup& page, const Section& section, Cost cost, Size size);
+
+/// A heat map of how long a layer's offsets were: epochs across, bins of lengths upwards, coloured
+/// by the square root of the bin's part.
+void draw_offsets(Markup& page, const Section& section, const System& system,
+                  std::span<const OffsetHistogram> by_epoch);
 
 /// A heat map of a system's confusion matrix: counts, coloured by the square root of their part of
 /// the true class, so that rare mistakes show.

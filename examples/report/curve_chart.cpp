@@ -1,4 +1,4 @@
-// Validation accuracy by epoch: lines, bands over seeds, published bests.
+// Validation accuracy by epoch or by training time: lines, bands over seeds, published bests.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,10 +15,52 @@ constexpr double kMarkerSpacing = 44.0;  // at least, between the drawn markers 
 constexpr double kMargin = 7.0;          // for markers at the edge of the plot
 constexpr double kNarrowChart = 500.0;   // the width below which a chart is for phones
 
+struct TimeUnit {
+  std::string_view name;
+  double seconds;
+};
+
+// The one that people would tell such a time in.
+TimeUnit unit_for(double seconds) {
+  if (seconds < 600.0) return {"seconds", 1.0};
+  if (seconds < 36'000.0) return {"minutes", 60.0};
+  return {"hours", 3600.0};
+}
+
+// Where a chart's curves have their points.
+class Abscissa {
+ public:
+  explicit Abscissa(const CurveChart& chart) : against_(chart.against) {
+    double longest = 0.0;
+    for (const SystemSummary* summary : chart.systems)
+      longest = std::max(longest, summary->elapsed.back());
+    unit_ = unit_for(longest);
+  }
+
+  double of(const SystemSummary& summary, std::size_t epoch_index) const {
+    if (against_ == Against::epochs) return static_cast<double>(epoch_index) + 1.0;
+    return summary.elapsed[epoch_index] / unit_.seconds;
+  }
+
+  // What a mark says besides its accuracy; the epoch alone is said of all systems at once.
+  std::string note(const SystemSummary& summary, std::size_t epoch_index) const {
+    if (against_ == Against::epochs) return "";
+    return fmt::format(" after {:.1f} {}, epoch {}", of(summary, epoch_index), unit_.name,
+                       epoch_index + 1);
+  }
+
+  std::string_view unit() const { return unit_.name; }
+
+ private:
+  Against against_;
+  TimeUnit unit_{"seconds", 1.0};
+};
+
 // One system's curve in a plot.
 class Curve {
  public:
-  Curve(const Plot& plot, const SystemSummary& summary) : plot_(plot), summary_(summary) {}
+  Curve(const Plot& plot, const Abscissa& abscissa, const SystemSummary& summary)
+      : plot_(plot), abscissa_(abscissa), summary_(summary) {}
 
   // `index` of `curves` staggers the markers, so that curves on top of each other differ.
   void draw(Markup& svg, std::size_t index, std::size_t curves) const {
@@ -34,7 +76,7 @@ class Curve {
   }
 
  private:
-  double x(std::size_t i) const { return plot_.px(static_cast<double>(i) + 1.0); }
+  double x(std::size_t i) const { return plot_.px(abscissa_.of(summary_, i)); }
   double y(double accuracy) const { return plot_.py(100.0 * accuracy); }
 
   std::string point(std::size_t i, double accuracy) const {
@@ -64,14 +106,17 @@ class Curve {
 
   // Something to point at for every epoch, of which every few are visible markers.
   void draw_marks(Markup& svg, std::size_t index, std::size_t curves) const {
-    const double spacing = x(1) - x(0);
-    const auto every = static_cast<std::size_t>(std::max(1.0, std::ceil(kMarkerSpacing / spacing)));
+    const std::size_t last = summary_.curve.size() - 1;
+    const double spacing =
+        last == 0 ? kMarkerSpacing : (x(last) - x(0)) / static_cast<double>(last);
+    const auto every = static_cast<std::size_t>(
+        std::clamp(std::ceil(kMarkerSpacing / spacing), 1.0, static_cast<double>(last + 1)));
     const std::size_t phase = index * every / curves;
     const System& system = *summary_.system;
     const int shape = series_number(system);
     for (std::size_t i = 0; i < summary_.curve.size(); ++i) {
       const Statistic& accuracy = summary_.curve[i];
-      const std::string value = accuracy_phrase(accuracy);
+      const std::string value = accuracy_phrase(accuracy) + abscissa_.note(summary_, i);
       svg.element(
           "g",
           {{"class", mark_class(i, i % every == phase)},
@@ -87,6 +132,7 @@ class Curve {
   }
 
   const Plot& plot_;
+  const Abscissa& abscissa_;
   const SystemSummary& summary_;
 };
 
@@ -106,8 +152,8 @@ void draw_published(Markup& svg, const Plot& plot, const System& system) {
 }
 
 bool shows_crosses(const Section& section, const CurveChart& chart) {
-  return chart.published == PublishedMarks::shown && section.shows_published() &&
-         section.protocol == "published";
+  return chart.published == PublishedMarks::shown && chart.against == Against::epochs &&
+         section.shows_published() && section.protocol == "published";
 }
 
 // What may be drawn on: the plot and a margin, but not below an axis that cuts values off.
@@ -126,23 +172,24 @@ double floor_of(const CurveChart& chart) {
   return lowest;
 }
 
-Plot curve_plot(const Section& section, const CurveChart& chart, Size size) {
-  Range epochs{1.0, 2.0};
+Plot curve_plot(const Section& section, const CurveChart& chart, const Abscissa& abscissa,
+                Size size) {
+  Range along = chart.against == Against::epochs ? Range{1.0, 2.0} : Range{0.0, 0.0};
   Range accuracy = kNothing;
   const double floor = floor_of(chart);
-  const auto include = [&](double epoch, double fraction) {
-    epochs = including(epochs, epoch);
+  const auto include = [&](double x, double fraction) {
+    along = including(along, x);
     accuracy = including(accuracy, std::max(floor, 100.0 * fraction));
   };
   for (const SystemSummary* summary : chart.systems) {
     for (std::size_t i = 0; i < summary->curve.size(); ++i) {
-      include(static_cast<double>(i + 1), summary->curve[i].low);
-      include(static_cast<double>(i + 1), summary->curve[i].high);
+      include(abscissa.of(*summary, i), summary->curve[i].low);
+      include(abscissa.of(*summary, i), summary->curve[i].high);
     }
     if (shows_crosses(section, chart))
       include(summary->system->published_epoch, summary->system->published_accuracy);
   }
-  return {{48, 36, size.width - 16, size.height - 52}, epochs, accuracy};
+  return {{48, 36, size.width - 16, size.height - 52}, along, accuracy};
 }
 
 // Epoch 1 and those multiples of a nice step that stand clear of it.
@@ -154,24 +201,38 @@ Axis epoch_axis(Range range, int most_steps) {
   return {values, step, "epoch"};
 }
 
+// From the beginning of training to a tick after all curves.
+Axis time_axis(Range& range, std::string_view unit, int most_steps) {
+  const double step = nice_step(range.span(), most_steps);
+  range.high = std::max(step, widen(range, step).high);
+  return {ticks(range, step), step, fmt::format("training time, {}", unit)};
+}
+
 }  // namespace
 
 void draw_curves(Markup& page, const Section& section, const CurveChart& chart, Size size) {
-  Plot plot = curve_plot(section, chart, size);
+  const bool narrow = size.width < kNarrowChart, timed = chart.against == Against::seconds;
+  const Abscissa abscissa(chart);
+  Plot plot = curve_plot(section, chart, abscissa, size);
   const Axis y = accuracy_axis(plot.y, 8);
-  const Axis x = epoch_axis(plot.x, size.width < kNarrowChart ? 6 : 12);
-  std::string description = "Validation accuracy by epoch.";
+  const int most_steps = narrow ? 6 : 12;
+  const Axis x = timed ? time_axis(plot.x, abscissa.unit(), most_steps / 2 + 2)
+                       : epoch_axis(plot.x, most_steps);
+  std::string description =
+      fmt::format("Validation accuracy by {}.", timed ? "training time" : "epoch");
   for (const SystemSummary* summary : chart.systems)
     description +=
         fmt::format(" {}: best {} %.", summary->system->title, percent(summary->best_accuracy));
-  page.element("div", {{"class", size.width < kNarrowChart ? "chart narrow" : "chart wide"}}, [&] {
+  const std::string style =
+      fmt::format("chart {}{}", narrow ? "narrow" : "wide", timed ? " timed" : "");
+  page.element("div", {{"class", style}}, [&] {
     draw_svg(page, size.width, size.height, labelled(section, chart.title), description, [&] {
       draw_axes(page, plot, x, y);
       draw_synthetic_label(page, section, plot.box);
       draw_clipped(page, canvas(plot, chart.view), [&] {
         page.leaf("line", {{"class", "cursor"}, {"y1", plot.box.top}, {"y2", plot.box.bottom}});
         for (std::size_t i = 0; i < chart.systems.size(); ++i)
-          Curve(plot, *chart.systems[i]).draw(page, i, chart.systems.size());
+          Curve(plot, abscissa, *chart.systems[i]).draw(page, i, chart.systems.size());
         if (!shows_crosses(section, chart)) return;
         for (const SystemSummary* summary : chart.systems)
           draw_published(page, plot, *summary->system);

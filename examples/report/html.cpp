@@ -5,9 +5,11 @@
 
 #include <algorithm>
 
-#include "examples/report/assets.h"
 #include "examples/report/charts.h"
+#include "examples/report/galleries.h"
 #include "examples/report/markup.h"
+#include "examples/report/script.h"
+#include "examples/report/style.h"
 #include "examples/report/text.h"
 
 namespace drape {
@@ -15,36 +17,10 @@ namespace {
 
 // The page may use what it holds and nothing else.
 constexpr std::string_view kContentPolicy =
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "img-src data:";
 
 constexpr Size kHalf{560, 380}, kThird{380, 330}, kNarrow{380, 340};
-
-void draw_swatch(Markup& page, const System& system) {
-  page.element("svg",
-               {{"class", "swatch " + series_class(system)},
-                {"viewBox", "0 0 28 14"},
-                {"aria-hidden", "true"}},
-               [&] {
-                 page.leaf("path", {{"class", "line"}, {"d", "M1 7h26"}});
-                 page.leaf("path", {{"class", "marker"},
-                                    {"d", marker_path(series_number(system), 14, 7, 4)}});
-               });
-}
-
-void draw_legend(Markup& page, const Systems& systems) {
-  page.element("div", {{"class", "legend"}, {"role", "group"}, {"aria-label", "Systems shown"}},
-               [&] {
-                 for (const SystemSummary* summary : systems)
-                   page.element("button",
-                                {{"type", "button"},
-                                 {"aria-pressed", "true"},
-                                 {"data-toggles", summary->system->name}},
-                                [&] {
-                                  draw_swatch(page, *summary->system);
-                                  page.text(summary->system->title);
-                                });
-               });
-}
 
 // Where a new group of columns begins, which gets a line on its left.
 bool begins_group(const std::vector<Column>& columns, std::size_t i) {
@@ -101,28 +77,38 @@ void draw_table(Markup& page, const Section& section) {
   });
 }
 
+// Two curve charts side by side: all of it, and its top.
+void draw_curve_figure(Markup& page, const Section& section, const Systems& systems,
+                       Against against) {
+  const char* along = against == Against::epochs ? "epoch" : "training time";
+  page.element("h3", {}, fmt::format("Validation accuracy by {}", along));
+  page.element("figure", {}, [&] {
+    draw_legend(page, systems);
+    page.element("div", {{"class", "grid two"}}, [&] {
+      const auto draw = [&](const std::string& title, View view) {
+        page.element("div", {}, [&] {
+          page.element("h4", {}, title);
+          const std::string name = fmt::format("Validation accuracy by {}: {}", along, title);
+          for (const Size size : {kHalf, kNarrow})
+            draw_curves(page, section, {systems, name, view, PublishedMarks::hidden, against},
+                        size);
+        });
+      };
+      draw(against == Against::epochs ? "All epochs and values" : "All times and values",
+           View::whole);
+      draw("The same, enlarged at the top", View::top);
+    });
+    page.element("figcaption", {}, curve_caption(section));
+  });
+}
+
 void draw_section_curves(Markup& page, const Section& section) {
   Systems architectures;
   for (const SystemSummary& summary : section.systems)
     if (summary.system->name == summary.system->base) architectures.push_back(&summary);
   if (architectures.empty()) return;
-  page.element("h3", {}, "Validation accuracy by epoch");
-  page.element("figure", {}, [&] {
-    draw_legend(page, architectures);
-    page.element("div", {{"class", "grid two"}}, [&] {
-      const auto draw = [&](const char* title, View view) {
-        page.element("div", {}, [&] {
-          page.element("h4", {}, title);
-          const std::string name = fmt::format("Validation accuracy by epoch: {}", title);
-          for (const Size size : {kHalf, kNarrow})
-            draw_curves(page, section, {architectures, name, view, PublishedMarks::hidden}, size);
-        });
-      };
-      draw("All epochs and values", View::whole);
-      draw("The same, enlarged at the top", View::top);
-    });
-    page.element("figcaption", {}, curve_caption(section));
-  });
+  draw_curve_figure(page, section, architectures, Against::epochs);
+  draw_curve_figure(page, section, architectures, Against::seconds);
 }
 
 // Each base model beside its MixUp twin.
@@ -191,6 +177,7 @@ void draw_section(Markup& page, const Section& section, const ReportOptions& opt
     draw_section_twins(page, section);
     draw_section_costs(page, section);
     draw_section_confusions(page, section, options);
+    draw_galleries(page, section, options);
     page.element("h3", {}, "System by system");
     page.element("ul", {}, [&] {
       for (const SystemSummary& summary : section.systems)

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "examples/pictures.h"
 #include "examples/run_result.h"
 
 namespace drape {
@@ -15,6 +16,7 @@ struct ReportOptions {
   std::string command = {};                   // the command line that made the runs
   std::string machine = {};                   // "AMD EPYC 9554, 16 cores, 128 GiB"
   std::vector<std::string> class_names = {};  // of the confusion matrices; empty: numbers
+  Pictures pictures = {};                     // of the networks themselves
 };
 
 /// Writes report.md, report.json and report.html (one self-contained page) into the folder, which

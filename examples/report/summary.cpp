@@ -28,16 +28,24 @@ Statistic test_accuracy(const Runs& runs) {
   return statistic(values);
 }
 
-std::vector<Statistic> mean_curve(const Runs& runs) {
+// A column of the histories by epoch, over the runs that got that far.
+std::vector<Statistic> mean_curve(const Runs& runs, double EpochRecord::*column) {
   std::vector<Statistic> curve;
   while (true) {
     std::vector<double> values;
     for (const RunResult* run : runs)
-      if (curve.size() < run->history.size())
-        values.push_back(run->history[curve.size()].validation_accuracy);
+      if (curve.size() < run->history.size()) values.push_back(run->history[curve.size()].*column);
     if (values.empty()) return curve;
     curve.push_back(statistic(values));
   }
+}
+
+std::vector<double> elapsed_seconds(const Runs& runs) {
+  std::vector<double> elapsed;
+  double sum = 0.0;
+  for (const Statistic& seconds : mean_curve(runs, &EpochRecord::seconds))
+    elapsed.push_back(sum += seconds.mean);
+  return elapsed;
 }
 
 // Runs that were stopped before they counted theirs have none, and add nothing.
@@ -85,7 +93,8 @@ SystemSummary summarize_system(const Runs& runs) {
       .peak_memory_bytes = over(runs, &RunResult::peak_memory_bytes),
       .parameters = first.parameters,
       .multiply_adds_per_image = first.multiply_adds_per_image,
-      .curve = mean_curve(runs),
+      .curve = mean_curve(runs, &EpochRecord::validation_accuracy),
+      .elapsed = elapsed_seconds(runs),
       .confusion = added_confusion(runs),
   };
   for (const RunResult* run : runs) {

@@ -40,8 +40,9 @@ struct SystemSummary {
   std::int64_t parameters = 0;
   std::int64_t multiply_adds_per_image = 0;
   std::vector<Statistic>
-      curve;            // [epoch - 1] validation accuracy, over the seeds that reached the epoch
-  Confusion confusion;  // added up over the seeds that have one
+      curve;  // [epoch - 1] validation accuracy, over the seeds that reached the epoch
+  std::vector<double> elapsed;  // [epoch - 1] seconds of training so far: their epochs' means
+  Confusion confusion;          // added up over the seeds that have one
 };
 
 /// Runs whose numbers are comparable: one protocol, one device and precision, one kind of data.

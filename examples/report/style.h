@@ -1,4 +1,4 @@
-// The style sheet and the script that report.html carries inside itself.
+// The style sheet that report.html carries inside itself.
 #pragma once
 
 #include <string_view>
@@ -99,8 +99,8 @@ tbody .swatch { margin-right: 8px; }
 .chart > svg, .matrix > svg { display: block; width: 100%; height: auto; touch-action: pan-y; }
 .narrow { display: none; }
 .grid { display: grid; gap: 28px 24px; margin: 12px 0; }
-.grid.two { grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); }
-.grid.three { grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); }
+.grid.two { grid-template-columns: repeat(auto-fill, minmax(min(100%, 440px), 1fr)); }
+.grid.three { grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); }
 .grid figure { margin: 0; }
 .matrix { max-width: 460px; }
 
@@ -130,6 +130,38 @@ svg text.label { font-size: 11px; }
 .cell.zero text { fill: var(--soft); }
 .cell.strong text { fill: var(--on-heat); }
 .cell:hover rect { stroke: var(--ink); stroke-width: 1.5; }
+.axes line.half { stroke: var(--warn-ink); stroke-dasharray: 4 4; }
+
+.layers { display: grid; grid-template-columns: 1fr 1fr; gap: 8px; }
+.layers h4 { font-weight: 550; color: var(--soft); }
+.grid.small { grid-template-columns: repeat(auto-fill, minmax(min(44%, 220px), 1fr)); }
+.nine { display: grid; grid-template-columns: repeat(3, 1fr); gap: 6px; }
+.photos {
+  display: grid; grid-template-columns: repeat(auto-fill, minmax(76px, 1fr)); gap: 10px 8px;
+}
+.photos.wider { grid-template-columns: repeat(auto-fill, minmax(92px, 1fr)); }
+.look > svg, .mosaic > svg { display: block; width: 100%; height: auto; border-radius: 4px; }
+.mosaic { max-width: 260px; }
+.look p, .photo p { margin: 3px 0 0; font-size: 11px; line-height: 14px; color: var(--soft); }
+.photo img { display: block; width: 100%; height: auto; border-radius: 4px; }
+.photo span { display: block; }
+.photo .wrong { color: var(--warn-ink); font-weight: 600; }
+img, image { image-rendering: pixelated; }
+.around { fill: #262b33; }
+.gaps { stroke: var(--paper); stroke-width: 0.35; }
+.outline, .points, .taps, .regular { fill: none; stroke-linecap: round; }
+.outline { stroke: #000000; stroke-width: 0.85; }
+.points { stroke: #ff5c7a; stroke-width: 0.55; }
+.taps { stroke: #35d0ff; stroke-width: 0.65; }
+.regular { stroke: #ffe14d; stroke-width: 0.5; }
+.output { fill: none; stroke: #ffe14d; stroke-width: 0.25; }
+.key { display: inline-block; margin-right: 16px; }
+.key i {
+  display: inline-block; width: 10px; height: 10px; border-radius: 5px; margin-right: 6px;
+  border: 1.5px solid #000000;
+}
+.key .points { background: #ff5c7a; } .key .taps { background: #35d0ff; }
+.key .regular { background: #ffe14d; }
 .off { display: none; }
 tr.off { display: table-row; opacity: 0.45; }
 
@@ -158,6 +190,7 @@ tr.off { display: table-row; opacity: 0.45; }
   tbody .swatch { display: none; }
   th.system { border-right: 1px solid var(--rule); }
   .legend button { padding: 6px 12px 6px 8px; }
+  .layers { grid-template-columns: 1fr; }
 }
 @media print {
   @page { size: A4 landscape; margin: 12mm; }
@@ -176,89 +209,5 @@ tr.off { display: table-row; opacity: 0.45; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 )css";
-
-// Legend entries switch a system on and off everywhere. Pointing at a curve chart shows all values
-// of the nearest epoch; pointing at anything else with a <title> shows that. Without the script the
-// titles remain.
-inline constexpr std::string_view kScript = R"js(
-'use strict';
-(() => {
-  const tip = document.body.appendChild(document.createElement('div'));
-  tip.id = 'tip';
-  const hide = () => { tip.style.visibility = 'hidden'; };
-  const show = (event, head, lines) => {
-    tip.replaceChildren();
-    if (head) tip.appendChild(document.createElement('b')).textContent = head;
-    for (const [text, series] of lines) {
-      const line = tip.appendChild(document.createElement('div'));
-      if (series) line.appendChild(document.createElement('i')).className = series;
-      line.append(text);
-    }
-    const box = tip.getBoundingClientRect(), gap = 14;
-    const right = event.clientX + gap + box.width < innerWidth;
-    const left = right ? event.clientX + gap : event.clientX - gap - box.width;
-    const top = Math.min(event.clientY + gap, innerHeight - box.height - 4);
-    tip.style.left = Math.max(4, left) + 'px';
-    tip.style.top = Math.max(4, top) + 'px';
-    tip.style.visibility = 'visible';
-  };
-
-  for (const button of document.querySelectorAll('.legend button')) {
-    button.addEventListener('click', () => {
-      const on = button.getAttribute('aria-pressed') !== 'true';
-      const same = '[data-series="' + button.dataset.toggles + '"]';
-      for (const part of document.querySelectorAll(same)) part.classList.toggle('off', !on);
-      const twins = '[data-toggles="' + button.dataset.toggles + '"]';
-      for (const twin of document.querySelectorAll(twins))
-        twin.setAttribute('aria-pressed', String(on));
-    });
-  }
-
-  const hints = new Map();
-  for (const title of document.querySelectorAll('.mark > title, .cell > title')) {
-    hints.set(title.parentNode, title.textContent);
-    title.remove();
-  }
-
-  for (const svg of document.querySelectorAll('.chart > svg, .matrix > svg')) {
-    const whole = svg.querySelector('title');
-    svg.addEventListener('pointerenter', () => { if (whole) whole.remove(); }, {once: true});
-    const marks = [...svg.querySelectorAll('.mark[data-epoch]')];
-    const cursor = svg.querySelector('.cursor');
-    const nearest = (event) => {
-      const screen = new DOMPoint(event.clientX, event.clientY);
-      const at = screen.matrixTransform(svg.getScreenCTM().inverse());
-      const shown = marks.filter((mark) => !mark.closest('.off'));
-      if (!shown.length) return [];
-      const distance = (mark) => Math.abs(mark.dataset.x - at.x);
-      const least = Math.min(...shown.map(distance));
-      return shown.filter((mark) => distance(mark) <= least + 0.01);
-    };
-    const leave = () => {
-      hide();
-      for (const mark of marks) mark.classList.remove('near');
-      if (cursor) cursor.style.visibility = 'hidden';
-    };
-    const point = (event) => {
-      leave();
-      const own = event.target.closest('.mark:not([data-epoch]), .cell');
-      if (own) return show(event, '', [[hints.get(own), '']]);
-      const near = marks.length ? nearest(event) : [];
-      if (!near.length) return;
-      cursor.setAttribute('transform', 'translate(' + near[0].dataset.x + ' 0)');
-      cursor.style.visibility = 'visible';
-      for (const mark of near) mark.classList.add('near');
-      near.sort((a, b) => parseFloat(b.dataset.value) - parseFloat(a.dataset.value));
-      show(event, 'Epoch ' + near[0].dataset.epoch,
-           near.map(({dataset, parentNode: series}) =>
-             [series.dataset.name + ': ' + dataset.value, series.getAttribute('class')]));
-    };
-    svg.addEventListener('pointermove', point);
-    svg.addEventListener('pointerdown', point);
-    svg.addEventListener('pointerleave', leave);
-  }
-  addEventListener('scroll', hide, {passive: true});
-})();
-)js";
 
 }  // namespace drape

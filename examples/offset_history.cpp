@@ -1,0 +1,139 @@
+#include "examples/offset_history.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <span>
+#include <utility>
+
+#include "core/check.h"
+#include "core/file.h"
+#include "layers/deform_conv2d.h"
+
+namespace drape {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kImages = 64;
+constexpr std::size_t kMaxFileBytes = std::size_t{64} << 20;
+constexpr const char* kFile = "offsets.json";
+
+double part(std::int64_t count, std::int64_t total) {
+  return total == 0 ? 0.0 : static_cast<double>(count) / static_cast<double>(total);
+}
+
+OffsetHistogram parse_histogram(const Json& json) {
+  OffsetHistogram one;
+  json.at("epoch").get_to(one.epoch);
+  json.at("layer").get_to(one.layer);
+  json.at("side").get_to(one.side);
+  json.at("escaping").get_to(one.escaping);
+  const Json& counts = json.at("counts");
+  DRAPE_CHECK(counts.size() == one.counts.size(), "expected {} counts, got {}", one.counts.size(),
+              counts.size());
+  counts.get_to(one.counts);
+  const bool counted = std::ranges::none_of(one.counts, [](std::int64_t c) { return c < 0; });
+  DRAPE_CHECK(counted && one.escaping >= 0 && one.escaping <= one.total(),
+              "expected counts >= 0 of which some escape, got others in epoch {}", one.epoch);
+  DRAPE_CHECK(one.epoch >= 1 && one.side >= 1, "expected an epoch and a side >= 1, got {} and {}",
+              one.epoch, one.side);
+  return one;
+}
+
+OffsetHistory parse_history(const std::string& text) {
+  const Json json = Json::parse(text);
+  DRAPE_CHECK(json.at("bin_ends") == Json(kOffsetBinEnds), "expected bins that end at {}, got {}",
+              Json(kOffsetBinEnds).dump(), json.at("bin_ends").dump());
+  OffsetHistory history;
+  for (const Json& one : json.at("histograms")) history.push_back(parse_histogram(one));
+  DRAPE_CHECK(std::ranges::is_sorted(history, {}, &OffsetHistogram::epoch),
+              "expected histograms by epoch, got another order");
+  return history;
+}
+
+}  // namespace
+
+std::int64_t OffsetHistogram::total() const {
+  return std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
+}
+
+double OffsetHistogram::dead_part() const {
+  return part(counts.front(), total());
+}
+
+double OffsetHistogram::escaping_part() const {
+  return part(escaping, total());
+}
+
+OffsetHistogram count_offsets(const Tensor& offsets, std::int64_t side) {
+  OffsetHistogram result;
+  result.side = side;
+  const std::vector<float> values = offsets.to(DType::f32).to_vector<float>();
+  for (std::size_t i = 0; i + 1 < values.size(); i += 2) {
+    const double length = std::hypot(values[i], values[i + 1]);
+    // NaN is below no end: it escapes too.
+    const auto bin = std::ranges::find_if(kOffsetBinEnds, [&](double end) { return length < end; });
+    ++result.counts[static_cast<std::size_t>(bin - kOffsetBinEnds.begin())];
+    if (!(length <= static_cast<double>(side) / 2)) ++result.escaping;
+  }
+  return result;
+}
+
+void write_offsets(const OffsetHistory& history, const std::filesystem::path& folder) {
+  Json json = {{"bin_ends", kOffsetBinEnds}, {"histograms", Json::array()}};
+  for (const OffsetHistogram& one : history)
+    json["histograms"].push_back({{"epoch", one.epoch},
+                                  {"layer", one.layer},
+                                  {"side", one.side},
+                                  {"counts", one.counts},
+                                  {"escaping", one.escaping}});
+  write_file_atomically(folder / kFile, json.dump() + "\n");
+}
+
+OffsetHistory read_offsets(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / kFile;
+  if (!std::filesystem::exists(path)) return {};
+  const std::string content = read_file(path, kMaxFileBytes);
+  try {
+    return parse_history(content);
+  } catch (const Json::exception& error) {
+    throw Error(fmt::format("{}: {}", path.string(), error.what()));
+  } catch (const Error& error) {
+    throw Error(fmt::format("{}: {}", path.string(), error.what()));
+  }
+}
+
+OffsetRecorder::OffsetRecorder(std::filesystem::path folder, Sequential& model,
+                               const Examples& examples)
+    : folder_(std::move(folder)), model_(model) {
+  const auto chosen = std::span(examples.indices).first(std::min(kImages, examples.indices.size()));
+  images_ = gather_batch(examples.images, examples.labels, chosen, examples.classes, {},
+                         compute_type(model))
+                .x;
+}
+
+void OffsetRecorder::on_resume(const Resumption& from) {
+  history_ = read_offsets(folder_);
+  const int finished = static_cast<int>(from.history.size());
+  std::erase_if(history_, [&](const OffsetHistogram& one) { return one.epoch > finished; });
+}
+
+void OffsetRecorder::on_epoch_end(const History& history, Standing /*standing*/) {
+  const std::size_t before = history_.size();
+  Tensor x = images_;
+  Pass pass = Pass::eval();
+  model_.each([&](const std::string& name, Module& module) {
+    if (const auto* deformable = dynamic_cast<DeformConv2d*>(&module)) {
+      OffsetHistogram& one =
+          history_.emplace_back(count_offsets(deformable->offsets(x), x.shape()[1]));
+      one.epoch = history.back().epoch;
+      one.layer = name;
+    }
+    x = module.forward(x, pass);
+  });
+  if (history_.size() > before) write_offsets(history_, folder_);
+}
+
+}  // namespace drape
