@@ -73,11 +73,11 @@ void draw_sampling(Markup& page, const Section& section, const ReportOptions& op
       pictured(section, options, [](const RunPictures& run) { return !run.sampling.empty(); });
   if (all.empty()) return;
   page.element("h3", {}, "Where deformable layers look");
-  page.element("p", {{"class", "note"}},
-               "Parts of test images, and what the output pixel of the second layer in the middle "
-               "reads, after "
-               "figure 6 of Dai et al. 2017 (arXiv:1703.06211). A tap beside the first layer's "
-               "output reads zeros and has no points.");
+  page.element(
+      "p", {{"class", "note"}},
+      "Parts of test images, and what one output pixel of the second layer reads of them, "
+      "after figure 6 of Dai et al. 2017 (arXiv:1703.06211). A tap beside the first layer's "
+      "output reads zeros and has no points.");
   page.element("p", {{"class", "note"}}, [&] {
     draw_key(page, "regular", "output pixel (ring) and the taps of an ordinary convolution");
     draw_key(page, "taps", "9 taps of the second layer");

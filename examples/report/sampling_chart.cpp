@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "examples/report/svg.h"
@@ -11,22 +10,33 @@
 namespace drape {
 namespace {
 
-constexpr double kLeastReach = 12.0, kMostReach = 28.0;  // of a picture around its output pixel
+constexpr double kLeastSide = 24.0, kMostSide = 56.0;  // of a picture, in pixels of the image
+constexpr double kBeyond = 3.0;  // pixels that a picture shows outside of the image, if no point
+                                 // lies farther away
 
 // The part of an image that a picture shows: a square, in pixels of the image.
 struct Window {
   double left = 0.0, top = 0.0, side = 0.0;
 };
 
-// All points, the output pixel in the middle.
-Window window_of(const SamplingPoints& points) {
-  double reach = kLeastReach;
+// Where a stretch of that length begins that has all coordinates in it, `middle` if it can in its
+// middle, and little of what is beyond 0 ... extent.
+double begin_of(double length, double middle, const Range& coordinates, double extent) {
+  const double begin = std::max(std::min(middle - length / 2, extent + kBeyond - length), -kBeyond);
+  return std::max(std::min(begin, coordinates.low), coordinates.high - length);
+}
+
+Window window_of(const SamplingPoints& points, const GreyImage& image) {
+  Range x = kNothing, y = kNothing;
   for (const auto* positions : {&points.regular, &points.taps, &points.points})
     for (const Position& at : *positions)
-      reach = std::max(
-          {reach, std::abs(at.y - points.output.y) + 1.0, std::abs(at.x - points.output.x) + 1.0});
-  reach = std::min(reach, kMostReach);
-  return {points.output.x + 0.5 - reach, points.output.y + 0.5 - reach, 2 * reach};
+      for (const double margin : {-0.5, 1.5}) {
+        x = including(x, at.x + margin);
+        y = including(y, at.y + margin);
+      }
+  const double side = std::clamp(std::max(x.span(), y.span()), kLeastSide, kMostSide);
+  return {begin_of(side, points.output.x + 0.5, x, static_cast<double>(image.width)),
+          begin_of(side, points.output.y + 0.5, y, static_cast<double>(image.height)), side};
 }
 
 // Dots at the positions, as one path: lines of no length, which round caps make visible.
@@ -51,7 +61,7 @@ void draw_image(Markup& svg, const GreyImage& image, double left, double top) {
 void draw_sampling_points(Markup& page, const System& system, const SamplingPicture& picture,
                           std::string_view label) {
   const SamplingPoints& points = picture.points;
-  const Window window = window_of(points);
+  const Window window = window_of(points, picture.image);
   const std::string title = fmt::format("{}: {}, {}", system.title, label, picture.place);
   page.element("div", {{"class", "look"}}, [&] {
     draw_svg(
@@ -65,9 +75,10 @@ void draw_sampling_points(Markup& page, const System& system, const SamplingPict
             page.leaf("path", {{"class", "outline"}, {"d", path}});
             page.leaf("path", {{"class", style}, {"d", path}});
           }
-          page.leaf(
-              "circle",
-              {{"class", "output"}, {"cx", window.side / 2}, {"cy", window.side / 2}, {"r", 0.75}});
+          page.leaf("circle", {{"class", "output"},
+                               {"cx", points.output.x + 0.5 - window.left},
+                               {"cy", points.output.y + 0.5 - window.top},
+                               {"r", 0.75}});
         });
     page.element("p", {}, fmt::format("{}: {}", label, picture.place));
   });

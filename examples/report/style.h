@@ -197,10 +197,11 @@ tr.off { display: table-row; opacity: 0.45; }
   body { font-size: 11pt; }
   main { max-width: none; padding: 0; }
   h2, h3 { break-after: avoid; }
-  h3 + .note { break-after: avoid; }
+  .note, .legend { break-after: avoid; break-inside: avoid; }
   figure, tr, li, dl { break-inside: avoid; }
   .grid.two { grid-template-columns: repeat(2, 1fr); }
   .grid.three { grid-template-columns: repeat(3, 1fr); gap: 16px; }
+  .photos.wider { grid-template-columns: repeat(12, 1fr); }
   .scroll { overflow: visible; border: 0; }
   table { font-size: 8.5pt; }
   thead th { font-size: 8pt; } 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Opens report.html in headless Chromium and checks what only a browser can tell: no error on the
-console, nothing wider than a phone, buttons that switch systems, text that can be read in light and
-dark, and pages to print.
+console, nothing wider than a phone, buttons that switch systems, charts that tell their values,
+text that can be read in light and dark, and pages to print.
 
   report_browser.py --compare build/release/bin/compare     a report of a short training run
   report_browser.py --page out/report.html [--shots DIR]    a report that is there; pictures of it
@@ -27,6 +27,7 @@ PLANTED = """<!DOCTYPE html><meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <div class="legend"><button data-toggles="a" aria-pressed="true">a</button></div>
 <p data-series="a" style="width:900px;color:#777;background:#888">wide</p>
+<div class="chart"><svg aria-label="chart"><g class="mark"><circle r="9"/></g></svg></div>
 <script>throw new Error('planted')</script>"""
 
 # What sticks out of the page on the right, but for what a box of its own scrolls or cuts off.
@@ -52,6 +53,23 @@ UNSWITCHED = """(() => {
     }
   }
   return wrong;
+})()"""
+
+# Points at a mark of every chart; names the charts that show no value then.
+SILENT_CHARTS = """(() => {
+  const silent = [];
+  for (const svg of document.querySelectorAll('.chart > svg, .matrix > svg')) {
+    const part = svg.querySelector('.mark, .cell');
+    if (!part || !svg.getClientRects().length) continue;
+    const box = part.getBoundingClientRect();
+    part.dispatchEvent(new PointerEvent('pointermove', {bubbles: true,
+      clientX: box.left + box.width / 2, clientY: box.top + box.height / 2}));
+    const tip = document.querySelector('#tip');
+    if (!tip || tip.style.visibility !== 'visible' || !/[0-9]/.test(tip.textContent))
+      silent.push(svg.getAttribute('aria-label'));
+    svg.dispatchEvent(new PointerEvent('pointerleave'));
+  }
+  return silent;
 })()"""
 
 # The lowest contrast of HTML text with what is behind it (SVG text lies on drawings).
@@ -174,6 +192,7 @@ class Browser:
         path.write_bytes(base64.b64decode(data["data"]))
 
     def print(self):
+        self.look(DESKTOP, medium="print")
         return base64.b64decode(self.call("Page.printToPDF", preferCSSPageSize=True)["data"])
 
 
@@ -186,6 +205,8 @@ def mistakes_of(browser, page):
         found.append(f"buttons: expected one that switches {name} off and on, got another state")
     for width in (PHONE, DESKTOP):
         browser.look(width)
+        for chart in browser.evaluate(SILENT_CHARTS):
+            found.append(f"pointing: expected a value in '{chart}', got none")
         out = browser.evaluate(STICKING_OUT)
         if out["page"] > 0 or out["parts"]:
             found.append(f"width: expected nothing beyond {width} pixels, got {out}")
@@ -198,7 +219,6 @@ def mistakes_of(browser, page):
     broken = browser.evaluate(BROKEN_IMAGES)
     if broken:
         found.append(f"images: expected all to be shown, got {broken} that are not")
-    browser.look(DESKTOP)
     if not browser.print().startswith(b"%PDF"):
         found.append("print: expected a PDF, got something else")
     for text in browser.errors():
@@ -220,7 +240,6 @@ def take_shots(browser, page, folder):
     for name, look in {"desktop": (DESKTOP,), "phone": (PHONE,), "dark": (DESKTOP, "dark")}.items():
         browser.look(*look)
         browser.shoot(folder / f"{name}.png")
-    browser.look(DESKTOP)
     (folder / "print.pdf").write_bytes(browser.print())
 
 
@@ -246,7 +265,7 @@ def main():
         browser = Browser(program, scratch / "profile")
         try:
             seen = {line.split(":")[0].split(",")[0] for line in mistakes_of(browser, planted)}
-            expected = {"buttons", "width", "light", "dark", "console"}
+            expected = {"buttons", "pointing", "width", "light", "dark", "console"}
             if seen != expected:
                 sys.exit(f"report_browser: expected the planted mistakes {expected}, got {seen}")
             found = mistakes_of(browser, page)
