@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <set>
+#include <utility>
 
 #include "data/mixup.h"
 
@@ -59,32 +59,33 @@ std::vector<std::int64_t> sampled_images(const LabelledImages& images) {
   return chosen;
 }
 
+// A pixel of a map, and the light in the part of the image that the 3 x 3 pixels around it cover.
 struct Place {
-  std::string_view name;
   std::int64_t p = 1, q = 1;
+  double light = 0.0, spread = 0.0;  // the sum, and the sum of squared differences from the mean
 };
 
-// Three pixels of a map of that side, away from its border: where the 3 x 3 pixels of the map
-// around hold most light, where they differ most in it, and where they hold least.
-std::array<Place, 3> places_of(const GreyImage& image, std::int64_t side) {
-  const std::int64_t step = image.height / side;
-  std::array<Place, 3> places{{{"inside"}, {"at an edge"}, {"outside"}}};
-  double most = -1.0, widest = -1.0, least = std::numeric_limits<double>::infinity();
-  for (std::int64_t p = 1; p + 1 < side; ++p)
-    for (std::int64_t q = 1; q + 1 < side; ++q) {
-      double sum = 0.0, squares = 0.0;
-      for (std::int64_t y = (p - 1) * step; y < (p + 2) * step; ++y)
-        for (std::int64_t x = (q - 1) * step; x < (q + 2) * step; ++x) {
-          const double light = image.pixels[static_cast<std::size_t>(y * image.width + x)];
-          sum += light;
-          squares += light * light;
-        }
-      const double spread = squares - sum * sum / static_cast<double>(9 * step * step);
-      if (sum > most) most = sum, places[0] = {places[0].name, p, q};
-      if (spread > widest) widest = spread, places[1] = {places[1].name, p, q};
-      if (sum < least) least = sum, places[2] = {places[2].name, p, q};
+// `step`: pixels of the image in one of the map, along a side.
+Place place_at(const GreyImage& image, std::int64_t step, std::int64_t p, std::int64_t q) {
+  double sum = 0.0, squares = 0.0;
+  for (std::int64_t y = (p - 1) * step; y < (p + 2) * step; ++y)
+    for (std::int64_t x = (q - 1) * step; x < (q + 2) * step; ++x) {
+      const double light = image.pixels[static_cast<std::size_t>(y * image.width + x)];
+      sum += light;
+      squares += light * light;
     }
-  return places;
+  return {p, q, sum, squares - sum * sum / static_cast<double>(9 * step * step)};
+}
+
+// Three pixels of a map of that side, away from its border.
+std::array<std::pair<const char*, Place>, 3> places_of(const GreyImage& image, std::int64_t side) {
+  std::vector<Place> all;
+  for (std::int64_t p = 1; p + 1 < side; ++p)
+    for (std::int64_t q = 1; q + 1 < side; ++q)
+      all.push_back(place_at(image, image.height / side, p, q));
+  return {{{"inside", *std::ranges::max_element(all, {}, &Place::light)},
+           {"at an edge", *std::ranges::max_element(all, {}, &Place::spread)},
+           {"outside", *std::ranges::min_element(all, {}, &Place::light)}}};
 }
 
 std::vector<SamplingPicture> picture_sampling(Sequential& network, const LabelledImages& images) {
@@ -97,9 +98,9 @@ std::vector<SamplingPicture> picture_sampling(Sequential& network, const Labelle
     const auto grid =
         SamplingGrid::of(network, Tensor::from<float>({1, image.height, image.width, 1}, pixels));
     if (!grid) return {};
-    for (const Place& place : places_of(image, grid->side()))
-      pictures.push_back({image, images.labels[static_cast<std::size_t>(number)],
-                          std::string(place.name), grid->points(place.p, place.q)});
+    for (const auto& [name, place] : places_of(image, grid->side()))
+      pictures.push_back({image, images.labels[static_cast<std::size_t>(number)], name,
+                          grid->points(place.p, place.q)});
   }
   return pictures;
 }

@@ -1,7 +1,6 @@
 // The lengths of a deformable layer's offsets by epoch, as a heat map.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
 
 #include "examples/report/charts.h"
@@ -10,9 +9,9 @@
 namespace drape {
 namespace {
 
-constexpr Box kBox{40, 34, 296, 232};
+constexpr Box kBox{40, 34, 290, 232};
 constexpr double kRow = (kBox.bottom - kBox.top) / (kOffsetBinEnds.size() + 1);
-constexpr double kMostLabels = 10.0;  // of epochs
+constexpr int kMostLabels = 8;  // of epochs
 
 // Where a length lies between the ends of bins, which double: the first bin ends at 1.
 double height_of(double length) {
@@ -62,7 +61,7 @@ void draw_offsets(Markup& page, const Section& section, const System& system,
                   std::span<const OffsetHistogram> by_epoch) {
   const int first = by_epoch.front().epoch, epochs = by_epoch.back().epoch - first + 1;
   const double width = (kBox.right - kBox.left) / epochs;
-  const int every = static_cast<int>(std::ceil(epochs / kMostLabels));
+  const int every = static_cast<int>(nice_step(epochs, kMostLabels, 1.0));
   const std::string title = labelled(section, fmt::format("Offset lengths in {} of {} by epoch",
                                                           by_epoch.front().layer, system.title));
   page.element("div", {{"class", "chart"}}, [&] {
@@ -71,12 +70,13 @@ void draw_offsets(Markup& page, const Section& section, const System& system,
         draw_column(page, at, kBox.left + width * (at.epoch - first), width);
       page.element("g", {{"class", "axes"}}, [&] {
         draw_length_axis(page, by_epoch.front().side);
-        for (int epoch = first; epoch < first + epochs; epoch += every)
-          page.element("text",
-                       {{"x", kBox.left + width * (epoch - first + 0.5)},
-                        {"y", kBox.bottom + 17},
-                        {"text-anchor", "middle"}},
-                       std::to_string(epoch));
+        for (const OffsetHistogram& at : by_epoch)
+          if (at.epoch == first || at.epoch % every == 0)
+            page.element("text",
+                         {{"x", kBox.left + width * (at.epoch - first + 0.5)},
+                          {"y", kBox.bottom + 17},
+                          {"text-anchor", "middle"}},
+                         std::to_string(at.epoch));
         page.element("text",
                      {{"x", (kBox.left + kBox.right) / 2},
                       {"y", kBox.bottom + 36},

@@ -133,6 +133,7 @@ svg text.label { font-size: 11px; }
 .axes line.half { stroke: var(--warn-ink); stroke-dasharray: 4 4; }
 
 .layers { display: grid; grid-template-columns: 1fr 1fr; gap: 8px; }
+.layers .cell rect { stroke: none; }
 .layers h4 { font-weight: 550; color: var(--soft); }
 .grid.small { grid-template-columns: repeat(auto-fill, minmax(min(44%, 220px), 1fr)); }
 .nine { display: grid; grid-template-columns: repeat(3, 1fr); gap: 6px; }
