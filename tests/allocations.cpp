@@ -11,7 +11,7 @@
 namespace drape::tests {
 namespace {
 
-std::atomic<std::int64_t> requests{0};
+std::atomic<std::int64_t> requests{0}, blocks{0};
 thread_local std::int64_t until_failure = 0;  // calls; 0: none fails
 
 bool counts() {
@@ -27,13 +27,23 @@ void* counted(void* block) {
   if (fails) std::free(block);
   if (fails || block == nullptr) throw std::bad_alloc();
   if (counts()) requests.fetch_add(1, std::memory_order_relaxed);
+  blocks.fetch_add(1, std::memory_order_relaxed);
   return block;
+}
+
+void give_back(void* block) {
+  if (block != nullptr) blocks.fetch_sub(1, std::memory_order_relaxed);
+  std::free(block);
 }
 
 }  // namespace
 
 std::int64_t heap_allocations() {
   return requests;
+}
+
+std::int64_t heap_blocks() {
+  return blocks;
 }
 
 FailingAllocation::FailingAllocation(std::int64_t n) {
@@ -67,14 +77,14 @@ void* operator new(std::size_t bytes, std::align_val_t bounds) {
       std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment));
 }
 void operator delete(void* block) noexcept {
-  std::free(block);
+  drape::tests::give_back(block);
 }
 void operator delete(void* block, std::size_t) noexcept {
-  std::free(block);
+  drape::tests::give_back(block);
 }
 void operator delete(void* block, std::align_val_t) noexcept {
-  std::free(block);
+  drape::tests::give_back(block);
 }
 void operator delete(void* block, std::size_t, std::align_val_t) noexcept {
-  std::free(block);
+  drape::tests::give_back(block);
 }

@@ -8,6 +8,9 @@ namespace drape::tests {
 /// Calls of operator new so far, on all threads; those of the emulator at its work are left out.
 std::int64_t heap_allocations();
 
+/// Blocks of operator new that were not given back so far: what leaks adds to it.
+std::int64_t heap_blocks();
+
 /// While it lives, the n-th call of operator new on this thread, counted from 1, throws
 /// std::bad_alloc.
 class FailingAllocation {
