@@ -30,7 +30,7 @@ install(RUNTIME_DEPENDENCY_SET libraries
   POST_EXCLUDE_REGEXES "/libdrape\\.so.*"
   LIBRARY DESTINATION lib ${bundle})
 
-install(DIRECTORY tests/golden DESTINATION tests ${bundle} FILES_MATCHING PATTERN "*.json")
+install(DIRECTORY tests/golden DESTINATION tests ${bundle} FILES_MATCHING PATTERN "*.json" PATTERN "*.safetensors")
 install(DIRECTORY bench/peers DESTINATION bench ${bundle} FILES_MATCHING PATTERN "*.py")
 install(PROGRAMS bench/gpu_report.py bench/kernel_peers.py bench/to_accuracy.py DESTINATION bench ${bundle})
 install(FILES bench/gpu_report_markdown.py bench/markdown.py bench/processes.py bench/systems.py DESTINATION bench ${bundle})

@@ -12,6 +12,7 @@
 #include "core/digest.h"
 #include "core/file.h"
 #include "core/json_text.h"
+#include "core/stored_elements.h"
 
 namespace drape {
 namespace {
@@ -30,6 +31,10 @@ std::string_view safetensors_name(DType dtype) {
   DRAPE_CHECK(dtype == DType::f32 || dtype == DType::f64,
               "weights: expected elements of type f32 or f64, got {}", name(dtype));
   return dtype == DType::f32 ? "F32" : "F64";
+}
+
+bool is_real(DType dtype) {
+  return dtype != DType::u8 && dtype != DType::i32;
 }
 
 template <class F>
@@ -70,18 +75,21 @@ std::vector<std::int64_t> numbers(const Json& entry, const std::string& name, co
   return field->get<std::vector<std::int64_t>>();
 }
 
-DType dtype_of(const Json& entry, const std::string& name) {
+const StoredType& type_of(const Json& entry, const std::string& name) {
   const auto field = entry.find("dtype");
-  for (const DType dtype : {DType::f32, DType::f64}) {
-    if (field != entry.end() && *field == safetensors_name(dtype)) return dtype;
+  std::vector<std::string_view> names;
+  for (const StoredType& type : stored_types()) {
+    if (field != entry.end() && *field == type.name) return type;
+    names.push_back(type.name);
   }
-  throw Error(fmt::format("expected F32 or F64 as 'dtype' of '{}', got something else", name));
+  throw Error(fmt::format("expected one of {} as 'dtype' of '{}', got something else",
+                          fmt::join(names, ", "), name));
 }
 
 // Where a tensor's elements lie in the data.
 struct Entry {
   std::string name;
-  DType dtype;
+  const StoredType& type;
   Shape shape;
   std::int64_t begin, end;
 };
@@ -90,25 +98,37 @@ Entry parse_entry(const std::string& name, const Json& json) {
   const std::vector<std::int64_t> extents = numbers(json, name, "shape");
   const std::vector<std::int64_t> range = numbers(json, name, "data_offsets");
   DRAPE_CHECK(range.size() == 2, "expected two data_offsets of '{}', got {}", name, range.size());
-  Entry entry{name, dtype_of(json, name), Shape(extents), range[0], range[1]};
-  const std::int64_t bytes = entry.shape.size() * size_of(entry.dtype);
+  Entry entry{name, type_of(json, name), Shape(extents), range[0], range[1]};
+  const std::int64_t bytes = entry.shape.size() * entry.type.bytes;
   DRAPE_CHECK(entry.end - entry.begin == bytes, "expected {} bytes for '{}' of shape {}, got {}",
               bytes, name, entry.shape.to_string(), entry.end - entry.begin);
   return entry;
 }
 
 // Every byte of the data belongs to exactly one tensor.
-void check_coverage(std::vector<Entry> entries, std::size_t data_bytes) {
-  std::ranges::sort(entries, {},
-                    [](const Entry& entry) { return std::pair(entry.begin, entry.end); });
+void check_coverage(const std::vector<Entry>& entries, std::size_t data_bytes) {
+  std::vector<const Entry*> sorted;
+  for (const Entry& entry : entries) sorted.push_back(&entry);
+  std::ranges::sort(sorted, {},
+                    [](const Entry* entry) { return std::pair(entry->begin, entry->end); });
   std::int64_t covered = 0;
-  for (const Entry& entry : entries) {
-    DRAPE_CHECK(entry.begin == covered, "expected '{}' to begin at byte {} of the data, got {}",
-                entry.name, covered, entry.begin);
-    covered = entry.end;
+  for (const Entry* entry : sorted) {
+    DRAPE_CHECK(entry->begin == covered, "expected '{}' to begin at byte {} of the data, got {}",
+                entry->name, covered, entry->begin);
+    covered = entry->end;
   }
   DRAPE_CHECK(covered == static_cast<std::int64_t>(data_bytes), "expected {} bytes of data, got {}",
               covered, data_bytes);
+}
+
+Tensor load(const Entry& entry, std::string_view data) {
+  const auto begin = static_cast<std::size_t>(entry.begin);
+  const std::string_view bytes = data.substr(begin, static_cast<std::size_t>(entry.end) - begin);
+  try {
+    return load_elements(entry.type, entry.shape, bytes);
+  } catch (const Error& error) {
+    throw Error(fmt::format("'{}': {}", entry.name, error.what()));
+  }
 }
 
 std::map<std::string, std::string> parse_metadata(const Json& json) {
@@ -158,20 +178,14 @@ Weights parse(std::string_view file) {
       entries.push_back(parse_entry(name, json));
   }
   check_coverage(entries, data.size());
-  for (const Entry& entry : entries) {
-    Tensor tensor = Tensor::uninitialized(entry.shape, entry.dtype);
-    with_bytes(tensor, [&](char* bytes, std::size_t size) {
-      if (size != 0) std::memcpy(bytes, data.data() + entry.begin, size);
-    });
-    weights.tensors.emplace_back(entry.name, tensor);
-  }
+  for (const Entry& entry : entries) weights.tensors.emplace_back(entry.name, load(entry, data));
   return weights;
 }
 
 // The header, with zeros in the place of the digest.
 std::string header_of(const Weights& weights) {
   std::map<std::string, std::string> metadata = weights.metadata;
-  metadata["layout"] = "NHWC";
+  metadata.emplace("layout", "NHWC");
   metadata[std::string(kDigest)] = std::string(kDigits, '0');
   std::vector<std::pair<std::string_view, std::string>> members{{kMetadata, json_object(metadata)}};
   std::set<std::string_view> names{kMetadata};
@@ -230,6 +244,10 @@ void assign_weights(const Weights& weights, const NamedTensors& targets) {
     DRAPE_CHECK(source.shape() == target->second.shape(),
                 "weights: expected '{}' of shape {}, got {}", name,
                 target->second.shape().to_string(), source.shape().to_string());
+    const DType from = source.dtype(), to = target->second.dtype();
+    DRAPE_CHECK(from == to || (is_real(from) && is_real(to)),
+                "weights: expected '{}' of type {}, got {}", name, drape::name(to),
+                drape::name(from));
     missing.erase(target);
   }
   DRAPE_CHECK(missing.empty(), "weights: expected a tensor '{}', got none", missing.begin()->first);

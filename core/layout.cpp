@@ -31,6 +31,11 @@ std::vector<std::int64_t> extents_of(const Tensor& x) {
   return {x.shape().extents().begin(), x.shape().extents().end()};
 }
 
+void check_flattened(const Tensor& w, std::int64_t channels) {
+  DRAPE_CHECK(w.shape().rank() == 2 && channels > 0 && w.shape()[1] % channels == 0,
+              "layout: expected weights [K,{}*n], got {}", channels, w.shape().to_string());
+}
+
 }  // namespace
 
 Tensor channels_first(const Tensor& x) {
@@ -51,6 +56,18 @@ Tensor channels_last(const Tensor& x) {
   for (std::size_t i = 1; i < extents.size(); ++i) rest *= extents[i];
   extents.push_back(channels);
   return transposed(x, Shape(extents), channels, rest);
+}
+
+Tensor flattened_channels_first(const Tensor& w, std::int64_t channels) {
+  check_flattened(w, channels);
+  return channels_first(w.reshape({w.shape()[0], w.shape()[1] / channels, channels}))
+      .reshape(w.shape());
+}
+
+Tensor flattened_channels_last(const Tensor& w, std::int64_t channels) {
+  check_flattened(w, channels);
+  return channels_last(w.reshape({w.shape()[0], channels, w.shape()[1] / channels}))
+      .reshape(w.shape());
 }
 
 }  // namespace drape

@@ -12,4 +12,11 @@ Tensor channels_first(const Tensor& x);
 /// The inverse: [A,Z,B,...] as [A,B,...,Z].
 Tensor channels_last(const Tensor& x);
 
+/// Weights [K,H*W*C] of a linear layer over flattened images as those over images whose channels
+/// come first, [K,C*H*W].
+Tensor flattened_channels_first(const Tensor& w, std::int64_t channels);
+
+/// The inverse.
+Tensor flattened_channels_last(const Tensor& w, std::int64_t channels);
+
 }  // namespace drape

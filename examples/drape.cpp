@@ -2,6 +2,7 @@
 //   build/release/bin/drape predict out/standard/seed0/weights.safetensors shirt.png
 //   build/release/bin/drape evaluate out/standard/seed0/weights.safetensors --mistakes mistakes.svg
 //   build/release/bin/drape export out/standard/seed0/weights.safetensors standard.onnx
+//   build/release/bin/drape export WEIGHTS torch.safetensors --layout pytorch
 #include "core/file.h"
 #include "core/print.h"
 #include "data/fashion_mnist.h"
@@ -10,6 +11,7 @@
 #include "examples/predict.h"
 #include "examples/program.h"
 #include "kernels/parallel.h"
+#include "models/pytorch.h"
 
 namespace drape {
 namespace {
@@ -21,6 +23,14 @@ void export_onnx(const fs::path& weights, const fs::path& target) {
   OnnxGraph graph;
   const OnnxValue x{"x", {1, kImageSide, kImageSide, 1}};
   graph.write(target, x, model.network.onnx(graph, x), model.metadata);
+}
+
+void export_pytorch(const fs::path& weights, const fs::path& target) {
+  SavedModel model = load_model(weights);
+  Weights ours{{}, model.metadata};
+  for (const NamedTensor& state : model.network.state())
+    ours.tensors.emplace_back(state.name, state.tensor);
+  save_weights(target, to_pytorch(ours));
 }
 
 void print_predictions(const fs::path& weights, const PredictOptions& options) {
@@ -106,15 +116,19 @@ int run(int argc, char** argv) {
 
   CLI::App* exporting = app.add_subcommand("export", "write a model for other programs");
   add_weights(*exporting);
-  exporting->add_option("file", target, "an ONNX file, operator set 19; images are [N,C,H,W] there")
+  exporting->add_option("file", target, "what is written; images are [N,C,H,W] there")
       ->type_name("FILE")
       ->required();
+  auto exporter = export_onnx;
+  add_choice<decltype(exporter)>(
+      *exporting, "--layout", exporter, {{"onnx", export_onnx}, {"pytorch", export_pytorch}},
+      "of the file: ONNX, operator set 19, or safetensors of PyTorch's names and layouts");
 
   if (!parse(app, argc, argv)) return 0;
   if (threads > 0) kernels::set_thread_count(threads);
   if (*predicting) print_predictions(weights, prediction);
   if (*evaluating) evaluate(weights, evaluation);
-  if (*exporting) export_onnx(weights, target);
+  if (*exporting) exporter(weights, target);
   return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/checkpoint.h"
+#include "models/pytorch.h"
 
 namespace drape {
 namespace {
@@ -73,6 +74,7 @@ Metadata network_metadata(const NetworkOptions& options, const std::vector<std::
 SavedModel load_model(const std::filesystem::path& path) {
   Weights weights = load_weights(path);
   try {
+    if (is_pytorch(weights)) weights = from_pytorch(weights);
     const NetworkOptions options = options_of(weights.metadata);
     SavedModel model{build_network(options),
                      options,

@@ -22,7 +22,8 @@ struct SavedModel {
 std::map<std::string, std::string> network_metadata(const NetworkOptions& options,
                                                     const std::vector<std::string>& classes);
 
-/// The network of a file that training wrote, with its weights. Error naming the file and what is
+/// The network of a file that training wrote, or that holds the same in PyTorch's layout, with its
+/// weights. Error naming the file and what is
 /// wrong with it.
 SavedModel load_model(const std::filesystem::path& path);
 

@@ -1,15 +1,18 @@
 // Weight files: what is written reads back to the same bits, and nothing else reads.
 #include "core/checkpoint.h"
 
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <string>
 
 #include "core/digest.h"
 #include "tests/catch.h"
 #include "tests/data_helpers.h"
+#include "tests/paths.h"
 
 namespace {
 
@@ -157,8 +160,8 @@ TEST_CASE("a weight file that lies about its content is refused with the reason"
   CHECK_THAT(error("{" + tensor("a", "[2]", "[0,4,8]") + "}", data),
              ContainsSubstring("expected two data_offsets of 'a', got 3"));
   CHECK_THAT(error("{" + a + "," + a + "}", data), ContainsSubstring("got 'a' twice"));
-  CHECK_THAT(error(R"({"a":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}})", data),
-             ContainsSubstring("expected F32 or F64 as 'dtype' of 'a'"));
+  CHECK_THAT(error(R"({"a":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}})", data),
+             ContainsSubstring("F32, F64, F16, BF16, U8, I32, I64 as 'dtype' of 'a'"));
   CHECK_THAT(error(R"({"a":{"shape":[2],"data_offsets":[0,8]}})", data),
              ContainsSubstring("'dtype' of 'a'"));
   CHECK_THAT(error(R"({"a":7})", data), ContainsSubstring("'shape' of 'a'"));
@@ -206,6 +209,52 @@ TEST_CASE("weights that do not fit are refused before any is assigned") {
   CHECK_THROWS_WITH(drape::assign_weights({{{"a", two}, {"b", one}, {"c", one}}, {}}, targets),
                     "weights: expected no tensor 'c', got one");
   CHECK(a.to_vector<float>() == std::vector{0.0f, 0.0f});
+}
+
+TEST_CASE("a file that Python's safetensors wrote is read, whatever the type of its elements") {
+  const Weights file = drape::load_weights(drape::tests::golden_folder() / "types.safetensors");
+  std::map<std::string, Tensor> tensors(file.tensors.begin(), file.tensors.end());
+  CHECK(file.metadata.at("made_by") == "safetensors");
+  CHECK(tensors.at("F32").shape() == Shape{2, 2});
+  CHECK(tensors.at("F32").to_vector<float>() == std::vector{0.1f, -2.5f, 1e-38f, 3e38f});
+  CHECK(tensors.at("F64").to_vector<double>() == std::vector{0.1, -1e300, 5e-324});
+  CHECK(tensors.at("U8").to_vector<std::uint8_t>() == std::vector<std::uint8_t>{0, 7, 255});
+  const std::vector<std::int32_t> extremes{-2147483647 - 1, -1, 2147483647};
+  CHECK(tensors.at("I32").to_vector<std::int32_t>() == extremes);
+  CHECK(tensors.at("I64").to_vector<std::int32_t>() == extremes);
+  CHECK(tensors.at("scalar").shape() == Shape{});
+  CHECK(tensors.at("nothing").shape() == Shape{0, 3});
+  // Beside the narrow ones lies what Python makes of them.
+  for (const char* narrow : {"F16", "BF16"}) {
+    const std::vector<float> loaded = tensors.at(narrow).to_vector<float>();
+    CHECK(loaded.size() > 10);
+    CHECK(std::isnan(loaded.back()));
+    CHECK(std::vector(loaded.begin(), loaded.end() - 1) ==
+          tensors.at(std::string(narrow) + " as F32").to_vector<float>());
+  }
+}
+
+TEST_CASE("a 64-bit number that 32 bits do not hold is refused by the tensor's name") {
+  const TemporaryFolder folder;
+  const auto write_number = [&](std::int64_t number) {
+    std::string data(8, '\0');
+    std::memcpy(data.data(), &number, 8);
+    write(folder / "w",
+          with_length(R"({"count":{"dtype":"I64","shape":[],"data_offsets":[0,8]}})", data));
+  };
+  write_number(std::int64_t{1} << 31);
+  CHECK_THAT(drape::tests::error_of([&] { drape::load_weights(folder / "w"); }),
+             ContainsSubstring("'count': expected whole numbers of 32 bits, got 2147483648"));
+  write_number((std::int64_t{1} << 31) - 1);
+  CHECK(drape::load_weights(folder / "w").tensors[0].second.to_vector<std::int32_t>() ==
+        std::vector{2147483647});
+}
+
+TEST_CASE("whole numbers are not assigned to real ones") {
+  const Tensor real = Tensor::zeros(Shape{1}), whole = Tensor::zeros(Shape{1}, DType::i32);
+  CHECK_THROWS_WITH(drape::assign_weights({{{"a", whole}}, {}}, {{"a", real}}),
+                    "weights: expected 'a' of type f32, got i32");
+  CHECK_NOTHROW(drape::assign_weights({{{"a", whole}}, {}}, {{"a", whole.clone()}}));
 }
 
 TEST_CASE("weights of a type that models do not train are not written") {

@@ -78,6 +78,10 @@ TARGETS = {
     "weights": {
         "empty": safetensors({}),
         "two": safetensors({"weight": ("F32", [1, 2], bytes(8)), "bias": ("F64", [1], bytes(8))}),
+        "types": safetensors({
+            name: (name, [1], bytes(size))
+            for name, size in (("F16", 2), ("BF16", 2), ("U8", 1), ("I32", 4), ("I64", 8))
+        }),
         "metadata": safetensors({"scalar": ("F32", [], bytes(4)), "none": ("F32", [0, 3], b"")},
                                 {"layout": "NHWC", "note": "caf\u00e9", "sha256": "0" * 64}),
     },
