@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
-#include "data/png.h"
 #include "examples/report/svg.h"
 
 namespace drape {
@@ -91,13 +90,13 @@ Tensor batch_of(const LabelledImages& images, std::int64_t begin, std::int64_t e
   return Tensor::from<float>({end - begin, images.height, images.width, 1}, pixels);
 }
 
+}  // namespace
+
 GreyImage image_of(const LabelledImages& images, std::int64_t number) {
   const std::int64_t size = images.height * images.width;
   const auto first = images.pixels.begin() + number * size;
   return {images.height, images.width, {first, first + size}};
 }
-
-}  // namespace
 
 ModelFigures evaluate_model(SavedModel& model, const LabelledImages& images) {
   DRAPE_CHECK(images.size() > 0, "evaluate: expected at least one image, got none");

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "data/fashion_mnist.h"
+#include "data/png.h"
 #include "examples/run_result.h"
 #include "models/saved.h"
 
@@ -37,6 +38,9 @@ struct ModelFigures {
   Confusion confusion;
   std::vector<Mistake> mistakes;  // all, the most confident first
 };
+
+/// One of the images.
+GreyImage image_of(const LabelledImages& images, std::int64_t number);
 
 /// The model on these images, on the CPU.
 ModelFigures evaluate_model(SavedModel& model, const LabelledImages& images);

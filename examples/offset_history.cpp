@@ -16,9 +16,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kImages = 64;
-constexpr std::size_t kMaxFileBytes = std::size_t{64} << 20;
-constexpr const char* kFile = "offsets.json";
+constexpr std::size_t kCountedImages = 64;
+constexpr std::size_t kMostBytes = std::size_t{64} << 20;
+constexpr const char* kOffsetsFile = "offsets.json";
 
 double part(std::int64_t count, std::int64_t total) {
   return total == 0 ? 0.0 : static_cast<double>(count) / static_cast<double>(total);
@@ -42,7 +42,7 @@ OffsetHistogram parse_histogram(const Json& json) {
   return one;
 }
 
-OffsetHistory parse_history(const std::string& text) {
+OffsetHistory parse_offsets(const std::string& text) {
   const Json json = Json::parse(text);
   DRAPE_CHECK(json.at("bin_ends") == Json(kOffsetBinEnds), "expected bins that end at {}, got {}",
               Json(kOffsetBinEnds).dump(), json.at("bin_ends").dump());
@@ -89,15 +89,15 @@ void write_offsets(const OffsetHistory& history, const std::filesystem::path& fo
                                   {"side", one.side},
                                   {"counts", one.counts},
                                   {"escaping", one.escaping}});
-  write_file_atomically(folder / kFile, json.dump() + "\n");
+  write_file_atomically(folder / kOffsetsFile, json.dump() + "\n");
 }
 
 OffsetHistory read_offsets(const std::filesystem::path& folder) {
-  const std::filesystem::path path = folder / kFile;
+  const std::filesystem::path path = folder / kOffsetsFile;
   if (!std::filesystem::exists(path)) return {};
-  const std::string content = read_file(path, kMaxFileBytes);
+  const std::string content = read_file(path, kMostBytes);
   try {
-    return parse_history(content);
+    return parse_offsets(content);
   } catch (const Json::exception& error) {
     throw Error(fmt::format("{}: {}", path.string(), error.what()));
   } catch (const Error& error) {
@@ -108,7 +108,8 @@ OffsetHistory read_offsets(const std::filesystem::path& folder) {
 OffsetRecorder::OffsetRecorder(std::filesystem::path folder, Sequential& model,
                                const Examples& examples)
     : folder_(std::move(folder)), model_(model) {
-  const auto chosen = std::span(examples.indices).first(std::min(kImages, examples.indices.size()));
+  const auto chosen =
+      std::span(examples.indices).first(std::min(kCountedImages, examples.indices.size()));
   images_ = gather_batch(examples.images, examples.labels, chosen, examples.classes, {},
                          compute_type(model))
                 .x;

@@ -14,12 +14,6 @@ namespace {
 constexpr std::size_t kMistakes = 12, kSampledImages = 3;
 constexpr std::int64_t kMixedImages = 12, kBatch = 128, kFilterColumns = 8;
 
-GreyImage image_of(const LabelledImages& images, std::int64_t number) {
-  const std::int64_t size = images.height * images.width;
-  const auto first = images.pixels.begin() + number * size;
-  return {images.height, images.width, {first, first + size}};
-}
-
 // Of the first layer, [K,R,S,1]; empty if it is another one.
 FilterPicture picture_filters(Sequential& network) {
   const std::vector<NamedTensor> state = network.state();
