@@ -1,5 +1,5 @@
-// The study's networks as the modules of a PyTorch model, such as bench/peers/torch_systems.py: its
-// state_dict.
+// The study's networks as the state_dict of one in PyTorch, such as
+// tests/golden/pytorch_network.py.
 #pragma once
 
 #include "core/checkpoint.h"

@@ -4,40 +4,22 @@ usage: python3 safetensors_files.py
 needs: torch torchvision safetensors
 
 types: one tensor of each type that is read, named after it. pytorch: the state of a small network
-of deformable convolutions with batch norm, named as in bench/peers/torch_systems.py, images "x"
-and its answer "logits". The files are committed: tests need no Python.
+of deformable convolutions with batch norm, images "x" and its answer "logits". The files are
+committed: tests need no Python.
 """
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from safetensors.torch import save_file
-from torch import nn
-from torchvision.ops import DeformConv2d
+
+from pytorch_network import Net
 
 HERE = Path(__file__).parent
 
 
-class Net(nn.Module):
-    """Images [N,1,8,8]; 2 and 3 filters, flattened 2x2 images of 3 channels, 5 units, 4 classes."""
-
-    def __init__(self):
-        super().__init__()
-        widths = ((1, 2), (2, 3))
-        self.convs = nn.ModuleList(DeformConv2d(a, b, 3, padding=1) for a, b in widths)
-        self.offs = nn.ModuleList(nn.Conv2d(a, 18, 3, padding=1) for a, b in widths)
-        self.bns = nn.ModuleList([nn.BatchNorm2d(2), nn.BatchNorm2d(3)])
-        self.fc1, self.fc2 = nn.Linear(3 * 2 * 2, 5), nn.Linear(5, 4)
-
-    def forward(self, x):
-        for conv, off, bn in zip(self.convs, self.offs, self.bns):
-            x = F.max_pool2d(F.relu(bn(conv(x, off(x)))), 2)
-        return self.fc2(F.relu(self.fc1(x.flatten(1))))
-
-
 def pytorch():
-    torch.manual_seed(0)
-    net = Net()
+    torch.manual_seed(3)
+    net = Net((2, 3), deformable=True, batch_norm=True, side=8, hidden=5, classes=4)
     for _ in range(3):  # so that the statistics are some
         net(torch.randn(8, 1, 8, 8))
     net.eval()

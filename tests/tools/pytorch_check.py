@@ -4,7 +4,7 @@
 usage: pytorch_check.py BIN_FOLDER [--epochs N]
 
 Trains every system for a moment on drawn garments, exports it with --layout pytorch, loads that
-into bench/peers/torch_systems.py's network, and compares the log-probabilities of 50 images. Then
+into the same network in PyTorch, and compares the log-probabilities of 50 images. Then
 writes the network by Python's safetensors, and drape must predict the same from that file as from
 its own. Needs torch, torchvision, safetensors and numpy. Exit code 1 if one differs by more than
 1e-4.
@@ -22,8 +22,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench" / "peers"))
-from torch_systems import MODELS, Net  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "golden"))
+from pytorch_network import SYSTEMS, Net  # noqa: E402
 
 PROGRAMS = {
     "dilated2": ["dilated", "--dilation", "2"],
@@ -55,9 +55,10 @@ def main():
         idx = bytes((0, 0, 8, 3)) + b"".join(n.to_bytes(4, "big") for n in pixels.shape)
         images.write_bytes(idx + pixels.tobytes())
         x = torch.from_numpy(pixels).float().div(255).unsqueeze(1)
-        for system, (options, alpha) in MODELS.items():
+        for system, options in SYSTEMS.items():
             program = PROGRAMS.get(system, [system.removesuffix("_mixup")])
-            train = [arguments.bin / program[0], *program[1:], *(["--mixup", "1"] if alpha else [])]
+            train = [arguments.bin / program[0], *program[1:]]
+            train += ["--mixup", "1"] if system.endswith("_mixup") else []
             train += ["--synthetic", "--limit", "600", "--epochs", arguments.epochs, "--quiet"]
             subprocess.run([*train, "--out", folder / "out"], check=True)
             weights = folder / "out" / system / "seed0" / "weights.safetensors"
