@@ -12,7 +12,8 @@ mkdir -p "$found"
 folders=("$found")
 [[ ! -d $seeds ]] || folders+=("$seeds")
 
-limits=(-max_len=4096 -timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=64)
+# A machine may stand still for a while, so that a hang is what takes a minute.
+limits=(-max_len=4096 -timeout=60 -rss_limit_mb=1024 -malloc_limit_mb=64)
 if ! report=$("$program" "${limits[@]}" -max_total_time="$seconds" -print_final_stats=1 \
     -artifact_prefix="$found-" "${folders[@]}" 2>&1); then
   tail -n 60 <<<"$report"
