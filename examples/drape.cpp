@@ -3,6 +3,9 @@
 //   build/release/bin/drape evaluate out/standard/seed0/weights.safetensors --mistakes mistakes.svg
 //   build/release/bin/drape export out/standard/seed0/weights.safetensors standard.onnx
 //   build/release/bin/drape export WEIGHTS torch.safetensors --layout pytorch
+#include <memory>
+#include <optional>
+
 #include "core/file.h"
 #include "core/print.h"
 #include "data/fashion_mnist.h"
@@ -59,76 +62,99 @@ void evaluate(const fs::path& weights, const EvaluateOptions& options) {
   }
 }
 
-int run(int argc, char** argv) {
-  CLI::App app("What to do with a model once it is trained.");
-  app.require_subcommand(1);
+void add_weights(CLI::App& command, fs::path& weights) {
+  command.add_option("weights", weights, "weights.safetensors of a training run")
+      ->type_name("WEIGHTS")
+      ->required();
+}
 
-  fs::path weights, target;
-  const auto add_weights = [&](CLI::App& to) {
-    to.add_option("weights", weights, "weights.safetensors of a training run")
-        ->type_name("WEIGHTS")
-        ->required();
+// Each adds a command, which is carried out as soon as it is parsed, and what it is told.
+void add_predict(CLI::App& app) {
+  struct Told {
+    fs::path weights;
+    PredictOptions options;
+    int threads = 0;
   };
-
-  PredictOptions prediction;
-  int threads = 0;
-  CLI::App* predicting = app.add_subcommand("predict", "classify images");
-  add_weights(*predicting);
-  predicting
-      ->add_option("images", prediction.images,
-                   "PNG or IDX files, folders of them, or - for standard input; white on black, "
-                   "of any size")
+  const auto told = std::make_shared<Told>();
+  CLI::App& command = *app.add_subcommand("predict", "classify images");
+  add_weights(command, told->weights);
+  command
+      .add_option("images", told->options.images,
+                  "PNG or IDX files, folders of them, or - for standard input; white on black, "
+                  "of any size")
       ->type_name("IMAGE...")
       ->required();
-  add_choice<PredictionFormat>(*predicting, "--format", prediction.format,
+  add_choice<PredictionFormat>(command, "--format", told->options.format,
                                {{"table", PredictionFormat::table},
                                 {"csv", PredictionFormat::csv},
                                 {"json", PredictionFormat::json}},
                                "of what is printed");
-  predicting->add_option("--top", prediction.top, "classes shown of each image")
+  command.add_option("--top", told->options.top, "classes shown of each image")
       ->check(count(1, 1000))
       ->capture_default_str();
-  predicting->add_flag("--invert", prediction.invert, "the images are black on white");
-  predicting->add_option("--threads", threads, "0: as many as there are cores")
+  command.add_flag("--invert", told->options.invert, "the images are black on white");
+  command.add_option("--threads", told->threads, "0: as many as there are cores")
       ->check(count(0, 1024))
       ->capture_default_str();
+  command.callback([told] {
+    if (told->threads > 0) kernels::set_thread_count(told->threads);
+    print_predictions(told->weights, told->options);
+  });
+}
 
-  EvaluateOptions evaluation;
-  CLI::App* evaluating = app.add_subcommand("evaluate", "find out how good a model is");
-  add_weights(*evaluating);
-  evaluating
-      ->add_option("--data", evaluation.data,
-                   "folder with the four Fashion-MNIST files; default: $DRAPE_DATA, else a cache "
-                   "that is filled by download")
+void add_evaluate(CLI::App& app) {
+  struct Told {
+    fs::path weights;
+    EvaluateOptions options;
+  };
+  const auto told = std::make_shared<Told>();
+  EvaluateOptions& options = told->options;
+  CLI::App& command = *app.add_subcommand("evaluate", "find out how good a model is");
+  add_weights(command, told->weights);
+  command
+      .add_option("--data", options.data,
+                  "folder with the four Fashion-MNIST files; default: $DRAPE_DATA, else a cache "
+                  "that is filled by download")
       ->type_name("DIR");
   add_choice<EvaluateOptions::Part>(
-      *evaluating, "--part", evaluation.part,
+      command, "--part", options.part,
       {{"test", EvaluateOptions::Part::test}, {"train", EvaluateOptions::Part::train}},
       "of the data");
-  evaluating->add_option("--json", evaluation.json, "also write all figures")->type_name("FILE");
-  evaluating
-      ->add_option("--mistakes", evaluation.mistakes,
-                   "also draw the mistakes that the model was surest of, as SVG")
+  command.add_option("--json", options.json, "also write all figures")->type_name("FILE");
+  command
+      .add_option("--mistakes", options.mistakes,
+                  "also draw the mistakes that the model was surest of, as SVG")
       ->type_name("FILE");
-  evaluating->add_option("--count", evaluation.count, "mistakes drawn")
+  command.add_option("--count", options.count, "mistakes drawn")
       ->check(count(1, 10'000))
       ->capture_default_str();
+  command.callback([told] { evaluate(told->weights, told->options); });
+}
 
-  CLI::App* exporting = app.add_subcommand("export", "write a model for other programs");
-  add_weights(*exporting);
-  exporting->add_option("file", target, "what is written; images are [N,C,H,W] there")
+void add_export(CLI::App& app) {
+  struct Told {
+    fs::path weights, target;
+    void (*write)(const fs::path& weights, const fs::path& target) = nullptr;
+  };
+  const auto told = std::make_shared<Told>();
+  CLI::App& command = *app.add_subcommand("export", "write a model for other programs");
+  add_weights(command, told->weights);
+  command.add_option("file", told->target, "what is written; images are [N,C,H,W] there")
       ->type_name("FILE")
       ->required();
-  auto exporter = export_onnx;
-  add_choice<decltype(exporter)>(
-      *exporting, "--layout", exporter, {{"onnx", export_onnx}, {"pytorch", export_pytorch}},
+  add_choice<decltype(told->write)>(
+      command, "--layout", told->write, {{"onnx", export_onnx}, {"pytorch", export_pytorch}},
       "of the file: ONNX, operator set 19, or safetensors of PyTorch's names and layouts");
+  command.callback([told] { told->write(told->weights, told->target); });
+}
 
-  if (!parse(app, argc, argv)) return 0;
-  if (threads > 0) kernels::set_thread_count(threads);
-  if (*predicting) print_predictions(weights, prediction);
-  if (*evaluating) evaluate(weights, evaluation);
-  if (*exporting) exporter(weights, target);
+int run(int argc, char** argv) {
+  CLI::App app("What to do with a model once it is trained.");
+  app.require_subcommand(1);
+  add_predict(app);
+  add_evaluate(app);
+  add_export(app);
+  parse(app, argc, argv);
   return 0;
 }
 
