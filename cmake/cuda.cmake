@@ -39,10 +39,12 @@ if(drape_cuda_mode STREQUAL "ON")
   set(CMAKE_CUDA_STANDARD 20)
 endif()
 
-# Emulated kernels with every access reported to the race detector: compiled for, not linked to, the
-# thread sanitizer.
+# Emulated kernels are what tests spend their time in. With every access reported to the race detector:
+# compiled for, not linked to, the thread sanitizer.
 if(DRAPE_RACE)
   set(drape_kernel_options -fsanitize=thread -O2 -g1)
+elseif(DRAPE_SANITIZE)
+  set(drape_kernel_options -O1 -Wno-maybe-uninitialized)
 endif()
 
 function(drape_add_cuda target)
@@ -64,9 +66,12 @@ function(drape_add_cuda target)
   file(GLOB emulator CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/emulator/*.cpp)
   target_sources(${target} PRIVATE ${emulator})
   set_source_files_properties(${kernels} ${emulator} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  if(DRAPE_SANITIZE)
+    set_source_files_properties(${emulator} PROPERTIES COMPILE_OPTIONS -O1)
+  endif()
   set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++;${drape_kernel_options}")
   # The race detector answers the sanitizer's calls: nothing may call it from there.
   set_source_files_properties(${PROJECT_SOURCE_DIR}/tests/emulator/race.cpp PROPERTIES
-    COMPILE_OPTIONS "-fno-sanitize=all")
+    COMPILE_OPTIONS "-O1;-fno-sanitize=all")
   target_compile_definitions(${target} PUBLIC DRAPE_EMULATED)
 endfunction()

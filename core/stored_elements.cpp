@@ -12,13 +12,13 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "elements are stored little-endian");
 
-constexpr std::array<StoredType, 7> kTypes{{{"F32", 4, DType::f32},
-                                            {"F64", 8, DType::f64},
-                                            {"F16", 2, DType::f32},
-                                            {"BF16", 2, DType::f32},
-                                            {"U8", 1, DType::u8},
-                                            {"I32", 4, DType::i32},
-                                            {"I64", 8, DType::i32}}};
+constexpr std::array<StoredType, 7> kStoredTypes{{{"F32", 4, DType::f32},
+                                                  {"F64", 8, DType::f64},
+                                                  {"F16", 2, DType::f32},
+                                                  {"BF16", 2, DType::f32},
+                                                  {"U8", 1, DType::u8},
+                                                  {"I32", 4, DType::i32},
+                                                  {"I64", 8, DType::i32}}};
 
 // IEEE 754 binary16: a sign, 5 bits of exponent with a bias of 15, 10 bits of fraction.
 struct Half {
@@ -61,7 +61,7 @@ void load(std::string_view bytes, T* to) {
 }  // namespace
 
 std::span<const StoredType> stored_types() {
-  return kTypes;
+  return kStoredTypes;
 }
 
 Tensor load_elements(const StoredType& type, const Shape& shape, std::string_view bytes) {

@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMaxFileBytes = std::size_t{1} << 30;
+constexpr std::size_t kMostFileBytes = std::size_t{1} << 30;
 constexpr std::int64_t kMostImages = 1 << 20;  // a name each: those of one pixel would cost most
 
 void append_idx(std::span<const std::uint8_t> bytes, const std::string& name,
@@ -68,8 +68,8 @@ std::string read_standard_input() {
   char buffer[1 << 16];
   while (const std::size_t count = std::fread(buffer, 1, sizeof(buffer), stdin)) {
     content.append(buffer, count);
-    DRAPE_CHECK(content.size() <= kMaxFileBytes,
-                "images: expected at most {} bytes on standard input, got more", kMaxFileBytes);
+    DRAPE_CHECK(content.size() <= kMostFileBytes,
+                "images: expected at most {} bytes on standard input, got more", kMostFileBytes);
   }
   return content;
 }
@@ -97,9 +97,9 @@ std::vector<NamedImage> read_images(const fs::path& path) {
     append(bytes_of(read_standard_input()), "-", images);
   } else if (fs::is_directory(path)) {
     for (const fs::path& file : files_of(path))
-      append(bytes_of(read_file(file, kMaxFileBytes)), file.filename().string(), images);
+      append(bytes_of(read_file(file, kMostFileBytes)), file.filename().string(), images);
   } else {
-    append(bytes_of(read_file(path, kMaxFileBytes)), path.filename().string(), images);
+    append(bytes_of(read_file(path, kMostFileBytes)), path.filename().string(), images);
   }
   return images;
 }

@@ -7,7 +7,6 @@
 
 #include "data/fashion_mnist.h"
 #include "examples/options.h"
-#include "kernels/parallel.h"
 
 namespace drape {
 namespace {
@@ -160,10 +159,12 @@ int default_epochs(double mixup_alpha) {
 }
 
 std::optional<TrainingCommand> parse_training_command(int argc, const char* const* argv,
-                                                      Architecture architecture,
-                                                      const std::string& description) {
-  TrainingCommand command{.network{.architecture = architecture}};
+                                                      const std::string& description,
+                                                      const NetworkOptions& network,
+                                                      double mixup_alpha) {
+  TrainingCommand command{.network = network};
   Settings& settings = command.settings;
+  settings.training.mixup_alpha = mixup_alpha;
   CLI::App app(description);
   app.option_defaults()->always_capture_default();
   add_training_options(app, settings);
@@ -171,11 +172,11 @@ std::optional<TrainingCommand> parse_training_command(int argc, const char* cons
                  "mix images with lambda ~ Beta(ALPHA, ALPHA), 1 in the study; 0: off")
       ->type_name("ALPHA")
       ->check(real(0.0, 1e6));
-  if (architecture == Architecture::dilated) {
+  if (network.architecture == Architecture::dilated) {
     app.add_option("--dilation", command.network.dilation, "of the second convolution")
         ->check(count(1, 1000));
   }
-  if (architecture == Architecture::enhanced) {
+  if (network.architecture == Architecture::enhanced) {
     app.add_option("--dropout", command.network.dropout, "probability to drop")
         ->check(real(0.0, 0.99));
   }

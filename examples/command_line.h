@@ -78,10 +78,12 @@ struct CompareCommand {
 };
 
 /// Parses the arguments of a program. None if they asked for help, which is then on stdout. Throws
-/// a UsageError naming the option and what it expects.
+/// a UsageError naming the option and what it expects. What is trained unless options vary it:
+/// `network`, with MixUp's `mixup_alpha`.
 std::optional<TrainingCommand> parse_training_command(int argc, const char* const* argv,
-                                                      Architecture architecture,
-                                                      const std::string& description);
+                                                      const std::string& description,
+                                                      const NetworkOptions& network,
+                                                      double mixup_alpha = 0.0);
 std::optional<CompareCommand> parse_compare_command(int argc, const char* const* argv);
 
 }  // namespace drape

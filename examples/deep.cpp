@@ -5,7 +5,7 @@
 #include "examples/program.h"
 
 int main(int argc, char** argv) {
-  return drape::training_program(
-      argc, argv, drape::Architecture::deep,
-      "Deep CNN on Fashion-MNIST: four convolutions, two linear layers.");
+  return drape::training_program(argc, argv,
+                                 "Deep CNN on Fashion-MNIST: four convolutions, two linear layers.",
+                                 {.architecture = drape::Architecture::deep});
 }

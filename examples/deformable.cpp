@@ -7,6 +7,6 @@
 
 int main(int argc, char** argv) {
   return drape::training_program(
-      argc, argv, drape::Architecture::deformable,
-      "Deformable CNN on Fashion-MNIST: the standard CNN with deformable convolutions.");
+      argc, argv, "Deformable CNN on Fashion-MNIST: the standard CNN with deformable convolutions.",
+      {.architecture = drape::Architecture::deformable});
 }

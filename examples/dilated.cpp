@@ -6,6 +6,7 @@
 
 int main(int argc, char** argv) {
   return drape::training_program(
-      argc, argv, drape::Architecture::dilated,
-      "Dilated CNN on Fashion-MNIST: the standard CNN with a dilated second convolution.");
+      argc, argv,
+      "Dilated CNN on Fashion-MNIST: the standard CNN with a dilated second convolution.",
+      {.architecture = drape::Architecture::dilated});
 }

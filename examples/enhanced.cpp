@@ -7,6 +7,6 @@
 
 int main(int argc, char** argv) {
   return drape::training_program(
-      argc, argv, drape::Architecture::enhanced,
-      "Enhanced deformable CNN on Fashion-MNIST: with batch normalisation and dropout.");
+      argc, argv, "Enhanced deformable CNN on Fashion-MNIST: with batch normalisation and dropout.",
+      {.architecture = drape::Architecture::enhanced});
 }

@@ -61,10 +61,9 @@ std::string csv_of(const std::vector<Prediction>& predictions,
 
 std::string json_of(const std::vector<Prediction>& predictions,
                     const std::vector<std::string>& names) {
-  using Json = nlohmann::ordered_json;
-  Json all = Json::array();
+  nlohmann::ordered_json all = nlohmann::ordered_json::array();
   for (const Prediction& prediction : predictions) {
-    Json classes = Json::array();
+    nlohmann::ordered_json classes = nlohmann::ordered_json::array();
     for (const Prediction::Class& one : prediction.classes) {
       classes.push_back({{"class", one.index},
                          {"name", names[static_cast<std::size_t>(one.index)]},
@@ -72,7 +71,7 @@ std::string json_of(const std::vector<Prediction>& predictions,
     }
     all.push_back({{"image", prediction.name}, {"classes", classes}});
   }
-  return all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 std::string table_of(const std::vector<Prediction>& predictions,

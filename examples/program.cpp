@@ -135,24 +135,24 @@ int guarded(const char* program, const std::function<int()>& body) {
   }
 }
 
-int training_program(int argc, char** argv, Architecture architecture,
-                     const std::string& description) {
+int training_program(int argc, const char* const* argv, const std::string& description,
+                     const NetworkOptions& network, double mixup_alpha) {
   return guarded(argv[0], [&] {
-    const auto command = parse_training_command(argc, argv, architecture, description);
+    const auto command = parse_training_command(argc, argv, description, network, mixup_alpha);
     if (!command) return 0;
-    const double mixup_alpha = command->settings.training.mixup_alpha;
-    const std::string system = system_name(command->network, mixup_alpha);
+    const double alpha = command->settings.training.mixup_alpha;
+    const std::string system = system_name(command->network, alpha);
     const bool trains = command->task == TrainingTask::train;
     Runner runner(command->settings, trains ? std::vector{system} : std::vector<std::string>{});
     switch (command->task) {
       case TrainingTask::train:
-        runner.run(system, command->network, mixup_alpha);
+        runner.run(system, command->network, alpha);
         break;
       case TrainingTask::dry_run:
-        print(stdout, "{}", runner.rehearse(system, command->network, mixup_alpha));
+        print(stdout, "{}", runner.rehearse(system, command->network, alpha));
         break;
       case TrainingTask::find_rate:
-        print(stdout, "{}", runner.find_rate(system, command->network, mixup_alpha));
+        print(stdout, "{}", runner.find_rate(system, command->network, alpha));
         break;
     }
     return runner.exit_code();

@@ -20,9 +20,10 @@ int guarded(const char* program, const std::function<int()>& body);
 /// is one line on stderr and exit code 1 too.
 void exit_when_out_of_memory();
 
-/// The main function of a program that trains one network.
-int training_program(int argc, char** argv, Architecture architecture,
-                     const std::string& description);
+/// The main function of a program that trains one network: unless options vary it, this one, with
+/// MixUp's alpha.
+int training_program(int argc, const char* const* argv, const std::string& description,
+                     const NetworkOptions& network, double mixup_alpha = 0.0);
 
 /// The folder of one run: out/system/seed7.
 std::filesystem::path run_folder(const std::filesystem::path& out, const std::string& system,

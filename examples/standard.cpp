@@ -7,6 +7,6 @@
 
 int main(int argc, char** argv) {
   return drape::training_program(
-      argc, argv, drape::Architecture::standard,
-      "Standard CNN on Fashion-MNIST: two convolutions, two linear layers.");
+      argc, argv, "Standard CNN on Fashion-MNIST: two convolutions, two linear layers.",
+      {.architecture = drape::Architecture::standard});
 }

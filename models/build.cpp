@@ -79,9 +79,4 @@ std::string system_name(const NetworkOptions& options, double mixup_alpha) {
   return fmt::format("{}_mixup{}", name, mixup_alpha);
 }
 
-const System* studied(std::string_view name) {
-  const auto found = std::ranges::find(systems(), name, &System::name);
-  return found == systems().end() ? nullptr : &*found;
-}
-
 }  // namespace drape

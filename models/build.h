@@ -28,7 +28,4 @@ Sequential build_system(const System& system);
 /// "dilated5", "enhanced_dropout0.5", "deep_mixup", "standard_mixup0.2". mixup_alpha 0: no MixUp.
 std::string system_name(const NetworkOptions& options, double mixup_alpha);
 
-/// The system of that name; nullptr if the study has none.
-const System* studied(std::string_view name);
-
 }  // namespace drape

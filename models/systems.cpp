@@ -1,5 +1,6 @@
 #include "models/systems.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -25,10 +26,15 @@ std::span<const System> systems() {
   return kSystems;
 }
 
+const System* studied(std::string_view name) {
+  const auto found = std::ranges::find(kSystems, name, &System::name);
+  return found == kSystems.end() ? nullptr : &*found;
+}
+
 const System& find_system(std::string_view name) {
+  if (const System* const system = studied(name)) return *system;
   std::string names;
   for (const System& system : kSystems) {
-    if (system.name == name) return system;
     names += names.empty() ? "" : ", ";
     names += system.name;
   }

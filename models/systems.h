@@ -19,6 +19,9 @@ struct System {
 /// All eight, in the order of the study's table.
 std::span<const System> systems();
 
+/// The row of that name; nullptr if the study has none.
+const System* studied(std::string_view name);
+
 /// The row of that name. Error listing the names if there is none.
 const System& find_system(std::string_view name);
 

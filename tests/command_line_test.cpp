@@ -169,6 +169,29 @@ TEST_CASE("help shows every option with its default") {
   CHECK_THAT(run("deformable --help").out, ContainsSubstring("--mixup ALPHA=0"));
 }
 
+TEST_CASE("one program does what those of single networks do, and comparisons") {
+  CHECK_THAT(run("drape --help").out, ContainsSubstring("compare"));
+  CHECK_THAT(run("drape train dilated10 --help").out, ContainsSubstring("--dilation INT=10"));
+  CHECK_THAT(run("drape train standard_mixup --help").out, ContainsSubstring("--mixup ALPHA=1"));
+  CHECK_THAT(run("drape compare --help").out, ContainsSubstring("--systems"));
+  for (const auto& [command, expected] : std::vector<std::pair<std::string, std::string>>{
+           {"drape train", "drape: train: expected one of standard, deep,"},
+           {"drape train resnet --epochs 1", "got 'resnet'"},
+           {"drape train deep --batch 0", "drape train deep: --batch: expected"},
+           {"drape compare --systems resnet", "drape compare: --systems: expected"}}) {
+    const Ended ended = run(command);
+    CHECK(ended.exit_code == 2);
+    CHECK(lines(ended.err) == 1);
+    CHECK_THAT(ended.err, ContainsSubstring(expected));
+  }
+
+  const TemporaryFolder folder;
+  REQUIRE(run("drape train dilated10 --out " + quoted(folder / "a") + kSmall).exit_code == 0);
+  REQUIRE(run("dilated --dilation 10 --out " + quoted(folder / "b") + kSmall).exit_code == 0);
+  const std::string weights = "dilated10/seed0/weights.safetensors";
+  CHECK(content(folder / ("a/" + weights)) == content(folder / ("b/" + weights)));
+}
+
 TEST_CASE("programs run from, and write to, a folder of any name") {
   const TemporaryFolder folder;
   const fs::path odd = folder / "it's a $(folder)";
@@ -182,8 +205,8 @@ TEST_CASE("programs run from, and write to, a folder of any name") {
 TEST_CASE("options mean what they say") {
   const auto parsed = [](std::vector<const char*> words) {
     words.insert(words.begin(), "program");
-    return *drape::parse_training_command(static_cast<int>(words.size()), words.data(),
-                                          drape::Architecture::enhanced, "");
+    return *drape::parse_training_command(static_cast<int>(words.size()), words.data(), "",
+                                          {.architecture = drape::Architecture::enhanced});
   };
   const drape::TrainingCommand command =
       parsed({"--epochs",    "7",       "--batch",    "3",         "--lr",       "0.5",

@@ -13,8 +13,8 @@ namespace {
 TrainingCommand parsed(std::vector<std::string> words) {
   std::vector<const char*> arguments{"program"};
   for (const std::string& word : words) arguments.push_back(word.c_str());
-  return *parse_training_command(static_cast<int>(arguments.size()), arguments.data(),
-                                 Architecture::enhanced, "");
+  return *parse_training_command(static_cast<int>(arguments.size()), arguments.data(), "",
+                                 {.architecture = Architecture::enhanced});
 }
 
 class ConfigFile {

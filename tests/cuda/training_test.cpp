@@ -158,7 +158,7 @@ TEST_CASE("training on CUDA goes as on the CPU", "[cuda][training]") {
   if (const std::string why = no_cuda(); !why.empty()) return skip(why);
   for (const OptimizerKind optimizer :
        {OptimizerKind::adam, OptimizerKind::adamw, OptimizerKind::sgd}) {
-    const TrainerOptions options{.epochs = 2,
+    const TrainerOptions options{.epochs = kEmulated ? 1 : 2,
                                  .batch = 6,
                                  .optimizer = optimizer,
                                  .learning_rate = 1e-2,
@@ -177,7 +177,7 @@ TEST_CASE("training with all that can be added to it goes on CUDA as on the CPU"
           "[cuda][training]") {
   if (const std::string why = no_cuda(); !why.empty()) return skip(why);
   const TrainerOptions options{
-      .epochs = 2,
+      .epochs = kEmulated ? 1 : 2,
       .batch = 6,
       .optimizer = OptimizerKind::sgd,
       .learning_rate = 1e-1,

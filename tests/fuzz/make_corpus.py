@@ -56,6 +56,12 @@ def training_state():
 
 
 TARGETS = {
+    "config": {
+        "numbers": b"# a\nepochs=7\nlr = 0.25\n; and\nseed=12345678901234567\nclip-norm=1e-1",
+        "words": b"optimizer=\"adamw\"\nout='a b'\nprotocol = published\ndevice=\"cpu\"\n",
+        "flags": b"mirror=true\nquiet=off\ntensorboard=1\n",
+        "structures": b"epochs=[7,8]\n[section]\nseed=1\n[section.part]\nb={1 2}\n[]\n",
+    },
     "idx": {
         "vector": idx(3), "images": idx(2, 3, 4), "none": idx(5, 0),
         "compressed": gzip.compress(idx(2, 3, 4), mtime=0),

@@ -1,0 +1,103 @@
+#include "examples/comparison.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "core/print.h"
+#include "examples/machine.h"
+#include "examples/program.h"
+#include "examples/report/report.h"
+
+namespace drape {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The runs that lie in a folder, in the order of the study and of their seeds. Error: there are
+// none, or one cannot be read.
+std::vector<RunResult> read_runs(const fs::path& out) {
+  std::vector<RunResult> runs;
+  for (const System& system : systems()) {
+    std::vector<RunResult> seeds;
+    std::error_code no_such_folder;
+    for (const auto& entry : fs::directory_iterator(out / system.name, no_such_folder))
+      if (fs::exists(entry.path() / "result.json")) seeds.push_back(read_run(entry.path()));
+    std::ranges::sort(seeds, {}, &RunResult::seed);
+    runs.insert(runs.end(), seeds.begin(), seeds.end());
+  }
+  DRAPE_CHECK(!runs.empty(), "report: expected runs in '{}', got none", out.string());
+  return runs;
+}
+
+// Adds what there is to see of a run, unless another of its system is there.
+void add_pictures(Pictures& pictures, const fs::path& out, const RunResult& run,
+                  const LabelledImages* test) {
+  if (std::ranges::find(pictures.runs, run.system, &RunPictures::system) != pictures.runs.end())
+    return;
+  pictures.runs.push_back(picture_run(run_folder(out, run.system, run.seed), run, test));
+  const double alpha = find_system(run.system).mixup_alpha;
+  if (test != nullptr && alpha > 0.0 && pictures.mixed.empty())
+    pictures.mixed = picture_mixup(*test, alpha);
+}
+
+// Of runs that lie in a folder, with the test images if they are at hand.
+Pictures picture_runs(const std::vector<RunResult>& runs, const Settings& settings) {
+  Pictures pictures;
+  std::optional<LabelledImages> test;
+  std::string reason = "no data set was found";
+  try {
+    test = find_test_images(settings);
+  } catch (const Error& error) {
+    reason = error.what();
+  }
+  for (const RunResult& run : runs) {
+    const bool other_data = run.synthetic != (settings.source == DataSource::synthetic);
+    if (test && other_data) reason = "the data set at hand is not that of the runs";
+    const bool shown = test && !other_data;
+    if (!shown) pictures.missing = fmt::format("Pictures of test images are left out: {}.", reason);
+    add_pictures(pictures, settings.out, run, shown ? &*test : nullptr);
+  }
+  return pictures;
+}
+
+int compare(int argc, const char* const* argv) {
+  const auto command = parse_compare_command(argc, argv);
+  if (!command) return 0;
+  const Settings& settings = command->settings;
+  ReportOptions options{
+      .command = fmt::format("{}", fmt::join(argv, argv + argc, " ")),
+      .machine = describe_machine(),
+      .class_names = std::vector<std::string>(kClassNames.begin(), kClassNames.end())};
+  const auto done = [&](int exit_code) {
+    if (settings.verbosity == Verbosity::progress)
+      print(stdout, "report: {}\n", (settings.out / "report.html").string());
+    return exit_code;
+  };
+  if (command->task == CompareTask::report_only) {
+    const std::vector<RunResult> runs = read_runs(settings.out);
+    options.pictures = picture_runs(runs, settings);
+    write_report(runs, settings.out, options);
+    return done(0);
+  }
+  Runner runner(settings, command->systems, command->fallback);
+  const LabelledImages test = runner.test_images();
+  for (const std::string& name : command->systems) {
+    const System& system = find_system(name);
+    runner.run(name, network_of(system), system.mixup_alpha, [&] {
+      add_pictures(options.pictures, settings.out, runner.results().back(), &test);
+      write_report(runner.results(), settings.out, options);
+    });
+  }
+  return runner.results().empty() ? runner.exit_code() : done(runner.exit_code());
+}
+
+}  // namespace
+
+int compare_program(int argc, const char* const* argv) {
+  return guarded(argv[0], [&] { return compare(argc, argv); });
+}
+
+}  // namespace drape
