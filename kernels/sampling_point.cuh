@@ -1,0 +1,181 @@
+// What CUDA's kernels know of a deformable convolution, and where a tap of an output pixel lies in
+// the image.
+#pragma once
+
+#include "kernels/bilinear.h"
+#include "kernels/deform_conv2d.h"
+#include "kernels/pack.cuh"
+#include "kernels/taps.cuh"
+
+namespace drape::kernels {
+
+inline unsigned count_of(std::int64_t items, std::int64_t each) {
+  return static_cast<unsigned>((items + each - 1) / each);
+}
+
+/// The output pixels in the order that tiles take them: as they lie in memory, or 2x2 window by 2x2
+/// window, its four one after the other; those of no whole window are left out.
+enum class Rows { pixels, windows };
+
+/// Where there is no pixel.
+inline constexpr std::uint32_t kOutside = UINT32_MAX;
+
+struct OutputPixel {
+  std::int64_t n;
+  int y, x;
+};
+
+/// What the kernels know of a convolution; 32 bits where they suffice. Error if a batch has more
+/// pixels than they count.
+template <class T>
+struct Problem {
+  Conv2dGeometry g;
+  DeformConv2dInputs<T> in;
+  Taps grid;
+  int P, Q, taps, offset_groups;
+  int channels, filters;   // of a weight group
+  int channels_of_offset;  // of an offset group
+  std::int64_t outputs;    // P * Q
+  std::int64_t pixels;     // N * P * Q
+  Rows order;
+  std::int64_t rows;  // in this order
+
+  Problem(const DeformConv2dGeometry& geometry, const DeformConv2dInputs<T>& inputs,
+          Rows order_of_rows)
+      : g(geometry.conv),
+        in(inputs),
+        grid(g),
+        P(static_cast<int>(g.P)),
+        Q(static_cast<int>(g.Q)),
+        taps(static_cast<int>(geometry.taps())),
+        offset_groups(static_cast<int>(geometry.offset_groups)),
+        channels(static_cast<int>(g.C / g.groups)),
+        filters(static_cast<int>(g.K / g.groups)),
+        channels_of_offset(static_cast<int>(g.C / geometry.offset_groups)),
+        outputs(g.P * g.Q),
+        pixels(g.N * outputs),
+        order(order_of_rows),
+        rows(order == Rows::pixels ? pixels : g.N * (g.P / 2) * (g.Q / 2) * 4) {
+    if (g.N * g.H * g.W >= std::int64_t{kOutside} || outputs > INT32_MAX) {
+      throw Error("deform_conv2d: expected images of fewer than 2^32 pixels in all, got " +
+                  std::to_string(g.N) + " of " + std::to_string(g.H) + "x" + std::to_string(g.W));
+    }
+  }
+
+  /// The output pixel of a row.
+  __device__ OutputPixel pixel(std::int64_t row) const {
+    if (order == Rows::pixels) {
+      const std::int64_t n = row / outputs;
+      const auto output = static_cast<int>(row - n * outputs), y = output / Q;
+      return {n, y, output - y * Q};
+    }
+    const int windows = P / 2 * (Q / 2);
+    const std::int64_t n = row / 4 / windows;
+    const auto window = static_cast<int>(row / 4 - n * windows), y = window / (Q / 2);
+    return {n, 2 * y + static_cast<int>(row / 2 % 2),
+            2 * (window - y * (Q / 2)) + static_cast<int>(row % 2)};
+  }
+
+  /// Length of a row of w: a filter's taps and channels.
+  DRAPE_HOST_DEVICE int columns() const { return taps * channels; }
+
+  /// Whether patches are so short that a tile of columns goes across taps.
+  bool few_channels() const { return channels <= 4; }
+
+  /// Whether x can be read, channel by channel of one tap, in vectors of the type's full width.
+  bool vectors_fit() const {
+    return channels % kVector<T> == 0 && channels_of_offset % kVector<T> == 0 &&
+           reinterpret_cast<std::uintptr_t>(in.x) % 16 == 0;
+  }
+
+  /// The sampling point of an output pixel, an offset group and a tap.
+  __device__ std::int64_t point(const OutputPixel& at, int offset_group, int tap) const {
+    return ((at.n * outputs + at.y * Q + at.x) * offset_groups + offset_group) * taps + tap;
+  }
+
+  // The sampling points that one pixel's patch in a weight group needs are numbered: a set of them
+  // for each tap and each offset group that has channels in the group, tap by tap.
+  DRAPE_HOST_DEVICE int first_offset_group(int group) const {
+    return group * channels / channels_of_offset;
+  }
+  DRAPE_HOST_DEVICE int sets_of_tap(int group) const {
+    return ((group + 1) * channels - 1) / channels_of_offset - first_offset_group(group) + 1;
+  }
+};
+
+/// Where one output pixel samples with one tap: the four corners of its image, their bilinear
+/// weights times the mask, and what the gradients need. One for all channels of the offset group.
+template <class T>
+struct SamplingPoint {
+  using Real = Accumulator<T>;
+
+  std::int32_t corner[4];  // pixels of the image; -1: outside
+  Real weight[4];
+  Real fy, fx, mask;
+
+  SamplingPoint() = default;
+  __device__ SamplingPoint(const Problem<T>& p, const OutputPixel& output, int offset_group,
+                           int tap) {
+    const std::int64_t j = p.point(output, offset_group, tap);
+    const int r = tap / p.grid.S, s = tap - r * p.grid.S;
+    const auto y = static_cast<Real>(p.grid.y(output.y, r));
+    const auto x = static_cast<Real>(p.grid.x(output.x, s));
+    const BilinearPoint<Real> at =
+        bilinear_point(y + p.in.offset[2 * j], x + p.in.offset[2 * j + 1], p.grid.H, p.grid.W);
+    mask = p.in.mask == nullptr ? Real(1) : p.in.mask[j];
+    fy = at.fy;
+    fx = at.fx;
+    for (int i = 0; i < 4; ++i) {
+      corner[i] = at.pixel[i] == p.grid.H * p.grid.W ? -1 : at.pixel[i];
+      weight[i] = at.weight(i) * mask;
+    }
+  }
+
+  /// `size` channels of a corner, from channel c of the image on; zero outside.
+  template <int size>
+  __device__ Pack<T, size> values(const Problem<T>& p, const T* image, int i, int c) const {
+    if (corner[i] < 0) return {};
+    return load<size>(image + corner[i] * p.g.C + c);
+  }
+};
+
+/// As much of a sampling point as sampling takes.
+template <class T>
+struct alignas(16) Corners {
+  using Real = Accumulator<T>;
+
+  std::uint32_t pixel[4];  // counted through the batch, or kOutside
+  Real weight[4];
+
+  Corners() = default;
+  __device__ Corners(const Problem<T>& p, const OutputPixel& output, int offset_group, int tap) {
+    const SamplingPoint<T> point(p, output, offset_group, tap);
+    const std::uint32_t image =
+        static_cast<std::uint32_t>(output.n) * static_cast<std::uint32_t>(p.grid.H * p.grid.W);
+    for (int i = 0; i < 4; ++i) {
+      const std::int32_t corner = point.corner[i];
+      pixel[i] = corner < 0 ? kOutside : image + static_cast<std::uint32_t>(corner);
+      weight[i] = point.weight[i];
+    }
+  }
+
+  /// The masked, interpolated values of `size` channels, from channel c on. NaN weights make them
+  /// NaN.
+  template <int size>
+  __device__ Pack<T, size> sample(const Problem<T>& p, int c) const {
+    Pack<T, size> of_corner[4];
+    for (int i = 0; i < 4; ++i) {
+      of_corner[i] = {};
+      if (pixel[i] != kOutside) of_corner[i] = load<size>(p.in.x + pixel[i] * p.g.C + c);
+    }
+    Real sum[size] = {};
+    for (int i = 0; i < 4; ++i) {
+      for (int j = 0; j < size; ++j) sum[j] += weight[i] * static_cast<Real>(of_corner[i].value[j]);
+    }
+    Pack<T, size> rounded;
+    for (int j = 0; j < size; ++j) rounded.value[j] = static_cast<T>(sum[j]);
+    return rounded;
+  }
+};
+
+}  // namespace drape::kernels
