@@ -319,10 +319,14 @@ TEST_CASE("tensors on different devices are refused", "[cuda]") {
 TEST_CASE("with TF32 every op on CUDA is off by its rounding at most", "[cuda]") {
   if (const std::string why = no_cuda(); !why.empty()) return skip(why);
   if constexpr (kCudaBuilt) set_cuda_math(Math::tf32);
+  int rounded = 0;
   for (const Op& op : all_ops()) {
     INFO(op.name);
-    CHECK(parity_error(run(op, DType::f64), run(on_cuda(op), DType::f32), 3e-3) == "");
+    const Differentiated exact = run(op, DType::f64), there = run(on_cuda(op), DType::f32);
+    CHECK(parity_error(exact, there, 3e-3) == "");
+    rounded += parity_error(exact, there, 1e-4).empty() ? 0 : 1;
   }
+  CHECK(rounded > 0);  // else nothing was
   if constexpr (kCudaBuilt) set_cuda_math(Math::f32);
 }
 

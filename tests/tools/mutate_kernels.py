@@ -3,9 +3,11 @@
 usage: mutate_kernels.py BUILD... [--count N] [--seed S] [--share K/N] [--only TEXT]
 
 BUILD are build folders with emulated kernels (cmake -DDRAPE_CUDA=EMULATED), tried in this order
-until one notices: plain, -DDRAPE_SANITIZE=address,undefined, -DDRAPE_RACE=ON. What nvcc alone
-compiles is left out. Prints a line per mutant, and the share that was noticed. Sources are put
-back, also after Ctrl-C. --share 1/2 and 2/2, in two checkouts, are one check in half the time.
+until one notices: plain, -DDRAPE_SANITIZE=address,undefined, -DDRAPE_RACE=ON. At first all must
+pass unbroken; a mutant that takes three times as long hangs. What nvcc alone compiles is left out.
+Prints a line per mutant, and the share that was noticed. Sources are put back, also after Ctrl-C.
+--share 1/2 and 2/2, in two checkouts, are one check in half the time; --skip N goes on behind place
+N of the list, where a check of the same sources was broken off.
 """
 
 import argparse
@@ -13,10 +15,11 @@ import random
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT_SECONDS = 600
+BUILD_SECONDS = 900
 # The quick ones first. Whole training steps have no kernels of their own: once is enough.
 ALL_TESTS = ("every op*", "~every op*")
 ALL_BUT_STEPS = ("every op*", "~every op*~[steps]~[training]")
@@ -85,24 +88,33 @@ def candidates(only):
     return found
 
 
-def noticed_by(build, tests):
-    """How this build notices the mutant in these tests, groups of them: "" if it does not."""
-    try:
-        made = subprocess.run(
-            ["cmake", "--build", build, "--target", "drape_cuda_tests"],
-            capture_output=True,
-            timeout=TIMEOUT_SECONDS,
-        )
-        if made.returncode != 0:
+class Tests:
+    """The tests of a build, in groups."""
+
+    def __init__(self, build, groups):
+        self.build, self.groups = build, groups
+        self.most_seconds = None
+        began = time.monotonic()
+        if verdict := self.verdict():
+            sys.exit(f"{build}: the unbroken kernels: {verdict}")
+        self.most_seconds = 60 + 3 * (time.monotonic() - began)
+
+    def verdict(self):
+        """How they notice what is broken: "" if they do not."""
+        make = ["cmake", "--build", self.build, "--target", "drape_cuda_tests"]
+        if subprocess.run(make, capture_output=True, timeout=BUILD_SECONDS).returncode != 0:
             return "does not compile"
-        program = [str(Path(build) / "bin" / "drape_cuda_tests"), "--abort"]
-        for some in tests:
-            ran = subprocess.run(program + [some], capture_output=True, timeout=TIMEOUT_SECONDS)
-            if ran.returncode != 0 or b"emulator:" in ran.stdout + ran.stderr:
-                return "noticed"
-    except subprocess.TimeoutExpired:
-        return "hangs"
-    return ""
+        program = [str(Path(self.build) / "bin" / "drape_cuda_tests"), "--abort"]
+        try:
+            for group in self.groups:
+                ran = subprocess.run(
+                    program + [group], capture_output=True, timeout=self.most_seconds
+                )
+                if ran.returncode != 0 or b"emulator:" in ran.stdout + ran.stderr:
+                    return "noticed"
+        except subprocess.TimeoutExpired:
+            return "hangs"
+        return ""
 
 
 def main():
@@ -111,13 +123,20 @@ def main():
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--share", metavar="K/N", default="1/1", help="every Nth, from the Kth on")
+    parser.add_argument("--skip", type=int, default=0, help="places of the list")
     parser.add_argument("--only", default="", help="part of a file's name")
     arguments = parser.parse_args()
+    tests = [
+        Tests(build, ALL_BUT_STEPS if i else ALL_TESTS) for i, build in enumerate(arguments.builds)
+    ]
     everything = candidates(arguments.only)
     random.Random(arguments.seed).shuffle(everything)
     share, shares = map(int, arguments.share.split("/"))
     counted = killed = 0
-    for path, number, changed in everything[share - 1 :: shares]:
+    mine = list(enumerate(everything, start=1))[share - 1 :: shares]
+    for place, (path, number, changed) in mine:
+        if place <= arguments.skip:
+            continue
         if counted == -(-arguments.count // shares):
             break
         source = path.read_text()
@@ -126,9 +145,8 @@ def main():
         verdict = ""
         try:
             path.write_text("\n".join(lines))
-            for build in arguments.builds:
-                first = build == arguments.builds[0]
-                verdict = noticed_by(build, ALL_TESTS if first else ALL_BUT_STEPS)
+            for of_build in tests:
+                verdict = of_build.verdict()
                 if verdict:
                     break
         finally:
@@ -138,7 +156,7 @@ def main():
         counted += 1
         killed += bool(verdict)
         print(
-            f"{verdict or 'SURVIVED'}: {path.name}:{number + 1}: {before.strip()}  ->  "
+            f"{place} {verdict or 'SURVIVED'}: {path.name}:{number + 1}: {before.strip()}  ->  "
             f"{changed.strip()}",
             flush=True,
         )
