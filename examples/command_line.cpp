@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <memory>
 #include <sstream>
 
 #include "data/fashion_mnist.h"
+#include "examples/config_file.h"
 #include "examples/options.h"
 
 namespace drape {
@@ -125,19 +127,20 @@ void add_run_options(CLI::App& app, Settings& settings) {
       ->check(count(1, 1000));
   app.set_config("--config", "", "file with options, NAME=VALUE a line; the command line wins")
       ->type_name("FILE");
-  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.config_formatter(std::make_shared<ConfigFile>(app));
   app.add_flag_callback(
       "--quiet", [&] { settings.verbosity = Verbosity::quiet; }, "say nothing unless it is wrong");
 }
 
-// Options whose default depends on others, and all of them as text.
-void finish(CLI::App& app, Settings& settings) {
+// Options whose default depends on others, and all of them as text. epochs: none if it differs from
+// system to system.
+void finish(CLI::App& app, Settings& settings, std::optional<int> epochs) {
   TrainerOptions& training = settings.training;
   if (training.optimizer == OptimizerKind::adamw && app.count("--weight-decay") == 0)
     training.weight_decay = kAdamWDecay;
   app.get_option("--weight-decay")->default_str(fmt::format("{}", training.weight_decay));
-  const int epochs = settings.epochs.value_or(default_epochs(training.mixup_alpha));
-  app.get_option("--epochs")->default_str(fmt::format("{}", epochs));
+  app.get_option("--epochs")->default_str(epochs ? fmt::format("{}", *epochs) : "");
+  app.get_option("--limit")->default_str(fmt::format("{}", settings.limit));
   std::istringstream all(app.config_to_str(/*default_also=*/true));
   for (std::string line; std::getline(all, line);)
     if (!line.ends_with("=\"\"")) settings.config += line + "\n";  // else it has no value
@@ -192,7 +195,7 @@ std::optional<TrainingCommand> parse_training_command(int argc, const char* cons
       ->excludes(dry)
       ->configurable(false);
   if (!parse(app, argc, argv)) return std::nullopt;
-  finish(app, settings);
+  finish(app, settings, settings.epochs.value_or(default_epochs(settings.training.mixup_alpha)));
   return command;
 }
 
@@ -219,11 +222,12 @@ std::optional<CompareCommand> parse_compare_command(int argc, const char* const*
   add_training_options(app, settings);
   add_run_options(app, settings);
   if (!parse(app, argc, argv)) return std::nullopt;
-  finish(app, settings);
   if (command.fallback == Fallback::synthetic) {
     if (app.count("--epochs") == 0) settings.epochs = kQuickEpochs;
     if (app.count("--limit") == 0) settings.limit = kQuickImages;
   }
+  finish(app, settings, settings.epochs);
+  if (command.systems == std::vector<std::string>{"all"}) command.systems.clear();
   for (const std::string& system : command.systems) {
     if (studied(system) == nullptr) {
       throw UsageError(fmt::format("--systems: expected some of {}, got '{}'",

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -25,6 +26,8 @@ constexpr std::int64_t kSyntheticTrain = 60'000, kTrainPerTest = 6;  // as in Fa
 
 std::string one_line(std::string text) {
   std::ranges::replace(text, '\n', ' ');
+  std::ranges::replace_if(
+      text, [](unsigned char c) { return std::iscntrl(c) != 0; }, '?');
   return text;
 }
 

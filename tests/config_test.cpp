@@ -42,10 +42,11 @@ std::string error_with(const std::string& text, std::vector<std::string> more = 
 TEST_CASE("a configuration file sets options, and the command line wins") {
   const ConfigFile file(
       "# a comment\n"
-      "epochs = 7\n"
-      "lr=0.25\n"
+      "epochs = 7  # and another\r\n"
+      "\tlr=0.25#\n"
       "optimizer = \"sgd\"\n"
       "mirror = true\n"
+      "out = 'a \"#\" = b'\n"
       "quiet = false\n"
       "mixup = 0.5\n");
   const TrainingCommand command = parsed({"--config", file.path(), "--lr", "0.5"});
@@ -55,10 +56,25 @@ TEST_CASE("a configuration file sets options, and the command line wins") {
   CHECK(command.settings.training.augmentation.mirroring == Mirroring::half);
   CHECK(command.settings.verbosity == Verbosity::progress);
   CHECK(command.settings.training.mixup_alpha == 0.5);
+  CHECK(command.settings.out == "a \"#\" = b");
 }
 
 TEST_CASE("what a configuration file has wrong is named") {
-  CHECK_THAT(error_with("epocs = 7\n"), ContainsSubstring("epocs"));
+  CHECK(error_with("\nepocs = 7\n") ==
+        "--config: line 2: expected the name of an option that a file may set, got 'epocs'");
+  CHECK_THAT(error_with("resume = true\n"), ContainsSubstring("got 'resume'"));
+  CHECK_THAT(error_with("epochs = 7\nepochs = 8\n"), ContainsSubstring("line 2: expected each"));
+  CHECK_THAT(error_with("quiet = maybe\n"),
+             ContainsSubstring("expected quiet = true or false, got 'maybe'"));
+  for (const std::string line :
+       {"epochs", "epochs =", "= 7", "epochs = 7 8", "epochs = [7", "epochs = [7,,8]", "epochs 7",
+        "epochs = \"7", "epochs = 7]", "[section]", "\x01\xff", "epochs = 7,", "out = a b"}) {
+    CAPTURE(line);
+    CHECK(error_with(line) ==
+          fmt::format("--config: line 1: expected NAME = VALUE, got '{}'", line));
+  }
+  CHECK_THAT(error_with("epochs = [7, 8]\n"), ContainsSubstring("--epochs"));
+  CHECK_THAT(error_with(std::string((1 << 20) + 1, '#')), ContainsSubstring("at most 1 MiB"));
   CHECK_THAT(error_with("epochs = 0\n"),
              ContainsSubstring("--epochs: expected a whole number 1 ... 1000000, got '0'"));
   CHECK_THAT(error_with("optimizer = \"lamb\"\n"), ContainsSubstring("got 'lamb'"));
@@ -99,6 +115,27 @@ TEST_CASE("the configuration that is written beside a run says what that run was
     CHECK(again.settings.training.checkpoints.every_seconds ==
           first.settings.training.checkpoints.every_seconds);
     CHECK(again.network.dropout == first.network.dropout);
+  }
+}
+
+TEST_CASE("the configuration of a comparison does too") {
+  const auto compared = [](std::vector<std::string> words) {
+    std::vector<const char*> arguments{"compare"};
+    for (const std::string& word : words) arguments.push_back(word.c_str());
+    return *parse_compare_command(static_cast<int>(arguments.size()), arguments.data());
+  };
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {}, {"--systems", "enhanced,standard", "--quick"}, {"--report-only", "--seeds", "3"}}) {
+    const CompareCommand first = compared(words);
+    INFO(first.settings.config);
+    const ConfigFile file(first.settings.config);
+    const CompareCommand again = compared({"--config", file.path()});
+    CHECK(again.settings.config == first.settings.config);
+    CHECK(again.systems == first.systems);
+    CHECK(again.fallback == first.fallback);
+    CHECK(again.task == first.task);
+    CHECK(again.settings.seeds == first.settings.seeds);
+    CHECK(again.settings.limit == first.settings.limit);
   }
 }
 

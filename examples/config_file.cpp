@@ -1,0 +1,125 @@
+#include "examples/config_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <sstream>
+#include <string_view>
+
+#include "examples/command_line.h"
+
+namespace drape {
+namespace {
+
+constexpr std::size_t kMostConfigBytes = std::size_t{1} << 20;
+constexpr std::string_view kBlanks = " \t\r";
+
+// Reads a line from its beginning.
+class Line {
+ public:
+  explicit Line(std::string_view text) : rest_(text) { skip_blanks(); }
+
+  // Nothing is left, or a comment.
+  bool over() const { return rest_.empty() || rest_.front() == '#'; }
+
+  bool take(char c) {
+    if (!rest_.starts_with(c)) return false;
+    rest_.remove_prefix(1);
+    skip_blanks();
+    return true;
+  }
+
+  // Up to one of `ends` or a blank; empty if that comes first.
+  std::string word(std::string_view ends) {
+    const std::size_t size = std::min(rest_.find_first_of(ends), rest_.find_first_of(kBlanks));
+    return cut(std::min(size, rest_.size()));
+  }
+
+  std::optional<std::string> value() {
+    if (over()) return std::nullopt;
+    const char quote = rest_.front();
+    if (quote != '"' && quote != '\'') {
+      std::string found = word("#,[]\"'");
+      return found.empty() ? std::nullopt : std::optional(found);
+    }
+    rest_.remove_prefix(1);
+    const std::size_t size = rest_.find(quote);
+    if (size == std::string_view::npos) return std::nullopt;
+    std::string found(rest_.substr(0, size));
+    cut(size + 1);
+    return found;
+  }
+
+  // One value, or those of a list; none if there is something else.
+  std::vector<std::string> values() {
+    std::vector<std::string> all;
+    const bool list = take('[');
+    do {
+      if (list && !all.empty() && take(']')) return all;  // after a last comma
+      const std::optional<std::string> one = value();
+      if (!one) return {};
+      all.push_back(*one);
+    } while (list && take(','));
+    if (list && !take(']')) return {};
+    return all;
+  }
+
+ private:
+  void skip_blanks() {
+    rest_.remove_prefix(std::min(rest_.find_first_not_of(kBlanks), rest_.size()));
+  }
+  std::string cut(std::size_t size) {
+    std::string taken(rest_.substr(0, size));
+    rest_.remove_prefix(size);
+    skip_blanks();
+    return taken;
+  }
+
+  std::string_view rest_;
+};
+
+bool is_flag(const CLI::Option& option) {
+  return option.get_expected_min() == 0;
+}
+
+}  // namespace
+
+std::vector<CLI::ConfigItem> ConfigFile::from_config(std::istream& input) const {
+  std::string content(kMostConfigBytes + 1, '\0');
+  input.read(content.data(), static_cast<std::streamsize>(content.size()));
+  content.resize(static_cast<std::size_t>(input.gcount()));
+  if (content.size() > kMostConfigBytes)
+    throw UsageError("--config: expected a file of at most 1 MiB");
+  std::vector<CLI::ConfigItem> all;
+  std::istringstream lines(content);
+  std::string text;
+  for (int number = 1; std::getline(lines, text); ++number) {
+    const auto check = [&](bool right, const std::string& expected, const std::string& got) {
+      if (!right)
+        throw UsageError(
+            fmt::format("--config: line {}: expected {}, got '{}'", number, expected, got));
+    };
+    Line line(text);
+    if (line.over()) continue;
+    CLI::ConfigItem item;
+    item.name = line.word("=#");
+    if (line.take('=')) item.inputs = line.values();
+    check(!item.name.empty() && !item.inputs.empty() && line.over(), "NAME = VALUE", text);
+    const CLI::Option* const option = app_.get_option_no_throw("--" + item.name);
+    check(option != nullptr && option->get_configurable(),
+          "the name of an option that a file may set", item.name);
+    check(std::ranges::find(all, item.name, &CLI::ConfigItem::name) == all.end(),
+          "each option once", item.name);
+    if (is_flag(*option)) {
+      const std::string& value = item.inputs.front();
+      check(item.inputs.size() == 1 && (value == "true" || value == "false"),
+            fmt::format("{} = true or false", item.name), value);
+    }
+    all.push_back(std::move(item));
+  }
+  return all;
+}
+
+}  // namespace drape
