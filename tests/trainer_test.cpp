@@ -2,23 +2,18 @@
 #include "optim/trainer.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <functional>
 #include <numeric>
-#include <set>
 #include <string>
 #include <vector>
 
-#include "core/checkpoint.h"
 #include "data/synthetic.h"
 #include "examples/experiment.h"
-#include "examples/machine.h"
 #include "kernels/parallel.h"
 #include "layers/flatten.h"
 #include "layers/linear.h"
 #include "tests/catch.h"
 #include "tests/data_helpers.h"
-#include "tests/skip.h"
 
 namespace {
 
@@ -318,166 +313,4 @@ TEST_CASE("logits that are not numbers are never right") {
     tensor.assign(Tensor::full(tensor.shape(), kNaN));
   }
   CHECK(validation_accuracy(model) == 0.0);
-}
-
-TEST_CASE("held_out validates on a stratified twelfth, published on the test images") {
-  const StoredData data =
-      drape::store(drape::synthetic_garments(5, 240, 30), 0, drape::Device::cpu);
-  const drape::Selection held_out = select_examples(data, Protocol::held_out, 3);
-  CHECK(held_out.training.size() == 220);
-  CHECK(held_out.validation.size() == 20);
-  REQUIRE(held_out.test);
-  CHECK(held_out.test->size() == 30);
-  std::set<std::int32_t> all(held_out.training.indices.begin(), held_out.training.indices.end());
-  all.insert(held_out.validation.indices.begin(), held_out.validation.indices.end());
-  CHECK(all.size() == 240);
-  CHECK(select_examples(data, Protocol::held_out, 4).validation.indices !=
-        held_out.validation.indices);
-
-  const drape::Selection published = select_examples(data, Protocol::published, 3);
-  CHECK(published.training.size() == 240);
-  CHECK(published.validation.size() == 30);
-  CHECK(published.validation.images.data<std::uint8_t>() == data.test_images.data<std::uint8_t>());
-  CHECK_FALSE(published.test);
-}
-
-TEST_CASE("a limit takes the first training images and leaves the test images") {
-  const drape::DataSet garments = drape::synthetic_garments(5, 240, 30);
-  const StoredData all = drape::store(garments, 0, drape::Device::cpu);
-  const StoredData few = drape::store(garments, 50, drape::Device::cpu);
-  CHECK(few.train_labels.size() == 50);
-  CHECK(few.test_labels.size() == 30);
-  CHECK(all.whole);
-  CHECK_FALSE(few.whole);
-  CHECK(drape::store(garments, 1000, drape::Device::cpu).train_labels.size() == 240);
-  CHECK_THROWS_WITH(
-      select_examples(drape::store(garments, 1, drape::Device::cpu), Protocol::held_out, 0),
-      "data: expected at least two training images, got 1");
-}
-
-TEST_CASE("the held-out protocol looks at the test images once, after the last epoch") {
-  const drape::tests::TemporaryFolder folder;
-  const StoredData data = drape::store(drape::synthetic_garments(5, 96, 20), 0, drape::Device::cpu);
-  Tensor labels = data.test_labels;
-  const std::vector<std::uint8_t> right = labels.to_vector<std::uint8_t>();
-  labels.assign(
-      Tensor::from(Shape{20}, std::vector<std::uint8_t>(20, 99)));  // reading these throws
-  const drape::Experiment experiment{
-      "standard", {}, {.epochs = 2}, Protocol::held_out, folder / "run"};
-  Sequential unused = linear_model();
-  Spy spy(unused);
-  CHECK_THROWS_AS(run_experiment(experiment, data, spy, kNever), drape::Error);  // the control
-
-  spy.epoch = [&](const History& history) {
-    const drape::RunResult so_far = drape::read_run(folder / "run");
-    CHECK(so_far.stop_reason == "unfinished");
-    CHECK(so_far.history == history);
-    CHECK_FALSE(so_far.test_accuracy);
-    if (history.size() == 2) labels.assign(Tensor::from(Shape{20}, right));
-  };
-  const drape::Outcome outcome = run_experiment(experiment, data, spy, kNever);
-  REQUIRE(outcome.run);
-  CHECK(outcome.run->test_accuracy);
-  CHECK(*outcome.run == drape::read_run(folder / "run"));
-}
-
-TEST_CASE("an experiment's files hold its result and its best weights") {
-  const drape::tests::TemporaryFolder folder;
-  const StoredData data = drape::store(drape::synthetic_garments(5, 96, 20), 0, drape::Device::cpu);
-  drape::Observer silent;
-  const drape::Experiment experiment{"deep",
-                                     {.architecture = drape::Architecture::deep},
-                                     {.epochs = 3, .seed = 4},
-                                     Protocol::published,
-                                     folder / "run"};
-  const drape::Outcome outcome = run_experiment(experiment, data, silent, kNever);
-  REQUIRE(outcome.run);
-  const drape::RunResult run = drape::read_run(folder / "run");
-  CHECK(run == *outcome.run);
-  CHECK(run.system == "deep");
-  CHECK(run.commit == drape::build_commit());
-  CHECK(run.protocol == "published");
-  CHECK(run.seed == 4);
-  CHECK(run.stop_reason == "max_epochs");
-  CHECK(run.parameters == 1'994'890);
-  CHECK(run.synthetic);
-  CHECK_FALSE(run.test_accuracy);
-  CHECK(run.peak_memory_bytes > 1'994'890 * 4);
-
-  const drape::Weights weights = drape::load_weights(folder / "run/weights.safetensors");
-  CHECK(weights.metadata.at("epoch") == std::to_string(run.best_epoch));
-  Sequential model = drape::build_network(experiment.network);
-  drape::NamedTensors targets;
-  for (const drape::NamedTensor& entry : model.state())
-    targets.emplace_back(entry.name, entry.tensor);
-  assign_weights(weights, targets);
-  const Examples validation = select_examples(data, Protocol::published, 4).validation;
-  const drape::Evaluation evaluation =
-      evaluate(model, validation, drape::Loss::softmax_cross_entropy);
-  CHECK(evaluation.accuracy == run.best_validation_accuracy);
-  CHECK(evaluation.confusion == run.confusion);
-}
-
-TEST_CASE("an experiment's peak memory leaves out what was done with before") {
-  if (drape::tests::kSanitized) return drape::tests::skip("a sanitizer holds memory back");
-  constexpr std::int64_t kEarlier = 1 << 29;  // bytes, several times what the experiment needs
-  Tensor::zeros({kEarlier}, drape::DType::u8);
-  const drape::tests::TemporaryFolder folder;
-  const StoredData data = drape::store(drape::synthetic_garments(5, 96, 20), 0, drape::Device::cpu);
-  drape::Observer silent;
-  const drape::Outcome outcome = run_experiment(
-      {"standard", {}, {.epochs = 1}, Protocol::held_out, folder / "run"}, data, silent, kNever);
-  REQUIRE(outcome.run);
-  CHECK(outcome.run->peak_memory_bytes < kEarlier);
-}
-
-TEST_CASE("an experiment that finishes no epoch writes nothing") {
-  const drape::tests::TemporaryFolder folder;
-  const StoredData data = drape::store(drape::synthetic_garments(5, 96, 20), 0, drape::Device::cpu);
-  drape::Observer silent;
-  const std::atomic<bool> interrupted{true};
-  const drape::Outcome outcome = run_experiment(
-      {"standard", {}, {}, Protocol::held_out, folder / "run"}, data, silent, interrupted);
-  CHECK(outcome.stop_reason == StopReason::interrupted);
-  CHECK_FALSE(outcome.run);
-  CHECK_FALSE(std::filesystem::exists(folder / "run"));
-}
-
-TEST_CASE("a progress bar fits on a line and tells how far, how fast and how long") {
-  const drape::TrainingPlan plan{.epochs = 30, .images_per_epoch = 55'000};
-  CHECK(
-      drape::progress_bar(
-          plan, {.epoch = 3, .images = 27'500, .loss = 0.25, .accuracy = 0.912, .seconds = 25.0}) ==
-      "epoch  3/30 [========>       ]  50 %   1100 images/s  loss 0.2500  accuracy 91.2 %  0:25 "
-      "left");
-  CHECK_THAT(drape::progress_bar(plan, {.epoch = 1, .images = 55'000, .seconds = 1.0}),
-             ContainsSubstring("[================] 100 %"));
-  CHECK_THAT(drape::progress_bar(plan, {}), ContainsSubstring("0:00 left"));
-}
-
-TEST_CASE("progress is drawn at most ten times a second, and lines alone without a terminal") {
-  const auto drawn = [](drape::ProgressReport::Style style) {
-    std::FILE* file = std::tmpfile();
-    REQUIRE(file != nullptr);
-    {
-      drape::ProgressReport report(file, style);
-      report.on_begin({.epochs = 1, .images_per_epoch = 1000});
-      for (int i = 1; i <= 1000; ++i)
-        report.on_step({.epoch = 1, .images = i, .seconds = 0.001 * i});
-      report.on_epoch_end({{.epoch = 1, .validation_accuracy = 0.5}}, Standing::best);
-    }
-    std::rewind(file);
-    std::string text;
-    for (int c; (c = std::fgetc(file)) != EOF;) text += static_cast<char>(c);
-    std::fclose(file);
-    return text;
-  };
-  const std::string bar = drawn(drape::ProgressReport::Style::bar);
-  const auto draws = std::ranges::count(bar, '\r');  // one second, and one to wipe the bar away
-  CHECK(draws >= 9);
-  CHECK(draws <= 12);
-  CHECK_THAT(bar, ContainsSubstring("\r\x1b[Kepoch  1/1  loss"));
-  CHECK(drawn(drape::ProgressReport::Style::lines) ==
-        "epoch  1/1  loss 0.0000  accuracy 0.00 %  validation loss 0.0000  accuracy 50.00 %  "
-        "0.0 s  best\n");
 }

@@ -1,0 +1,179 @@
+// The programs as a user meets them: what they train, write and say.
+#include "tests/programs.h"
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/checkpoint.h"
+#include "examples/run_result.h"
+#include "tests/catch.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using drape::tests::content;
+using drape::tests::emulated_device;
+using drape::tests::kSmall;
+using drape::tests::lines;
+using drape::tests::ProgramEnd;
+using drape::tests::quoted;
+using drape::tests::run;
+using drape::tests::ScopedVariable;
+using drape::tests::TemporaryFolder;
+
+}  // namespace
+
+TEST_CASE("a training program writes its result, and the same one again for the same seed") {
+  const TemporaryFolder folder;
+  const auto train = [&](const std::string& out, const std::string& options) {
+    const ProgramEnd ended =
+        run("standard --quiet" + kSmall + options + " --out " + quoted(folder / out));
+    CHECK(ended.exit_code == 0);
+    CHECK(ended.out.empty());
+    CHECK(ended.err.empty());
+    return content(folder / out / "standard/seed3/weights.safetensors");
+  };
+  const std::string weights = train("a", "--seed 3");
+  CHECK(weights.size() > 421'642 * 4);
+  CHECK(train("b", "--seed 3 --threads 1") == weights);
+  CHECK(train("c", "--seed 2 --seeds 2") == weights);
+  const drape::RunResult run = drape::read_run(folder / "a/standard/seed3");
+  CHECK(run.seed == 3);
+  CHECK(run.test_accuracy);
+  CHECK(run.history.size() == 1);
+  CHECK(drape::read_run(folder / "c/standard/seed2").history != run.history);
+  const std::string config = content(folder / "a/standard/seed3/config.toml");
+  CHECK_THAT(config, ContainsSubstring("epochs=1\n"));
+  CHECK_THAT(config, ContainsSubstring("seed=3\n"));
+}
+
+TEST_CASE("a system goes by the name that its options make") {
+  const TemporaryFolder folder;
+  const std::string out = " --quiet --out " + quoted(folder.path());
+  CHECK(run("dilated --dilation 10" + kSmall + out).exit_code == 0);
+  CHECK(fs::exists(folder / "dilated10/seed0/result.json"));
+  CHECK(run("standard --mixup 1" + kSmall + out).exit_code == 0);
+  CHECK(fs::exists(folder / "standard_mixup/seed0/result.json"));
+}
+
+TEST_CASE("a variation of a system is trained and written under a name of its own") {
+  const TemporaryFolder folder;
+  const std::string out = " --quiet --out " + quoted(folder.path());
+  CHECK(run("dilated --dilation 5" + kSmall + out).exit_code == 0);
+  CHECK(drape::read_run(folder / "dilated5/seed0").system == "dilated5");
+}
+
+TEST_CASE("a dry run and a search for a learning rate print tables and write nothing") {
+  const TemporaryFolder folder;
+  const std::string options = kSmall + "--device cpu --out " + quoted(folder / "out");
+  const ProgramEnd dry = run("deformable --dry-run" + options);
+  CHECK(dry.exit_code == 0);
+  CHECK(dry.err.empty());
+  for (const char* text :
+       {"conv1", "[64,14,14,32]", "427,024", "a step", "at most 1, each 2 steps"})
+    CHECK_THAT(dry.out, ContainsSubstring(text));
+  const ProgramEnd search = run("standard --find-lr --batch 4" + options);
+  CHECK(search.exit_code == 0);
+  CHECK(search.err.empty());
+  CHECK_THAT(search.out, ContainsSubstring("the loss falls fastest at"));
+  CHECK(lines(search.out) > 20);
+  CHECK_FALSE(fs::exists(folder / "out"));
+  CHECK(run("standard --find-lr --dry-run").exit_code == 2);
+}
+
+TEST_CASE("a loss that is not finite ends a program with exit code 1 and one line") {
+  const TemporaryFolder folder;
+  const ProgramEnd ended = run("standard --quiet --optimizer sgd --lr 1e6 --batch 8" + kSmall +
+                               " --out " + quoted(folder.path()));
+  CHECK(ended.exit_code == 1);
+  CHECK(lines(ended.err) == 1);
+  CHECK_THAT(ended.err, ContainsSubstring("expected a finite loss"));
+  CHECK_THAT(ended.err, ContainsSubstring("epoch 1, step "));
+  CHECK_FALSE(fs::exists(folder / "standard/seed0/result.json"));
+}
+
+TEST_CASE("compare trains the systems asked for and reports them, now and later") {
+  const TemporaryFolder folder;
+  const std::string out = " --out " + quoted(folder.path());
+  const ProgramEnd ended = run("compare --systems deep,standard" + kSmall + out);
+  CHECK(ended.exit_code == 0);
+  CHECK_THAT(ended.out, ContainsSubstring("report.html"));
+  CHECK_THAT(ended.err, ContainsSubstring("training images of drawn garments"));
+  CHECK(ended.out.find("published") == std::string::npos);  // never beside synthetic data
+  for (const char* file : {"report.md", "report.html", "report.json", "deep/seed0/history.csv",
+                           "standard/seed0/weights.safetensors"}) {
+    CAPTURE(file);
+    CHECK(fs::exists(folder / file));
+  }
+  fs::remove(folder / "report.md");
+  CHECK(run("compare --report-only" + out).exit_code == 0);
+  CHECK_THAT(content(folder / "report.md"), ContainsSubstring("Deep CNN"));
+}
+
+TEST_CASE("a quick comparison without data and network draws its images and says so") {
+  const TemporaryFolder folder;
+  const ScopedVariable cache("XDG_CACHE_HOME", folder.path().string());
+  const ScopedVariable data("DRAPE_DATA", {});
+  const ScopedVariable proxy("http_proxy", "http://127.0.0.1:9");  // the discard port: no network
+  const ScopedVariable upper("HTTP_PROXY", "http://127.0.0.1:9");
+  const std::string options =
+      "--quiet --systems standard --epochs 1 --limit 60 --out " + quoted(folder / "out");
+  const ProgramEnd quick = run("compare --quick " + options);
+  CHECK(quick.exit_code == 0);
+  CHECK(lines(quick.err) == 1);
+  CHECK_THAT(quick.err, ContainsSubstring("drawn garments instead"));
+  CHECK(drape::read_run(folder / "out/standard/seed0").synthetic);
+  const ProgramEnd full = run("compare " + options);
+  CHECK(full.exit_code == 1);
+  CHECK(lines(full.err) == 1);
+}
+
+TEST_CASE("the CPU trains in fp32, and says in one line that it cannot in bf16") {
+  const TemporaryFolder folder;
+  const std::string options = kSmall + "--device cpu --out " + quoted(folder.path());
+  const ProgramEnd refused = run("standard --precision bf16" + options);
+  CHECK(refused.exit_code == 1);
+  CHECK(refused.err == "standard: precision: expected tf32 or fp32 on the CPU, got bf16\n");
+  CHECK(run("standard" + options).exit_code == 0);
+  CHECK(drape::read_run(folder / "standard/seed0").precision == "fp32");
+}
+
+#if defined(DRAPE_EMULATED)
+TEST_CASE(
+    "a device that cannot be used is named in one line, and the CPU trains unless told not to") {
+  const std::vector<std::pair<const char*, std::string>> cases{
+      {"none", "there is no CUDA device"},
+      {"old-driver", "the NVIDIA driver supports CUDA 12.0, CUDA 13.0 is needed"},
+      {"unsupported", "this binary has no kernels for the device's compute capability 9.0"}};
+  for (const auto& [device, expected] : cases) {
+    CAPTURE(device);
+    emulated_device = device;
+    const TemporaryFolder folder;
+    const std::string options = kSmall + "--out " + quoted(folder.path());
+    const ProgramEnd forced = run("standard --device cuda" + options);
+    CHECK(forced.exit_code == 1);
+    CHECK(lines(forced.err) == 1);
+    CHECK_THAT(forced.err, ContainsSubstring("expected cuda to work, but " + expected));
+    const ProgramEnd chosen = run("standard" + options);
+    CHECK(chosen.exit_code == 0);
+    CHECK_THAT(chosen.err, ContainsSubstring(expected + "; training on the CPU\n"));
+    CHECK(drape::read_run(folder / "standard/seed0").device == "cpu");
+  }
+  emulated_device = "none";
+}
+
+TEST_CASE("a program trains on the device that is there") {
+  emulated_device = "";
+  const TemporaryFolder folder;
+  const ProgramEnd ended = run(
+      "standard --synthetic --limit 24 --epochs 1 --precision bf16 --out " + quoted(folder.path()));
+  emulated_device = "none";
+  CHECK(ended.exit_code == 0);
+  CHECK(drape::read_run(folder / "standard/seed0").device == "cuda");
+  CHECK(drape::read_run(folder / "standard/seed0").precision == "bf16");
+  const drape::Weights weights = drape::load_weights(folder / "standard/seed0/weights.safetensors");
+  for (const auto& [name, tensor] : weights.tensors) CHECK(tensor.dtype() == drape::DType::f32);
+}
+#endif
