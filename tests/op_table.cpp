@@ -247,6 +247,8 @@ std::vector<Op> conv2d_rows() {
        {conv2d_size(64, 1, 32, 28), conv2d_size(64, 32, 64, 14)}},
       {"conv2d, one channel, pooled", inputs({2, 4, 5, 1}, {3, 3, 3, 1}),
        convolved({.padding = 1, .pooling = Pooling::max_2x2})},
+      {"conv2d, one channel, pooled, by axis", inputs({2, 5, 6, 1}, {3, 2, 3, 1}),
+       convolved({.padding = {0, 1}, .pooling = Pooling::max_2x2})},
       {"conv2d, dilated",
        inputs({1, 7, 6, 2}, {2, 3, 3, 2}),
        convolved({.padding = 2, .dilation = 2}),
@@ -307,6 +309,8 @@ std::vector<Op> deform_conv2d_rows() {
        deformed({.padding = {1, 1}, .dilation = {2, 2}, .groups = 2, .offset_groups = 3},
                 Mask::present)},
       {"deform_conv2d, pointwise", inputs({5, 2, 3, 5}, {5, 2, 3, 2}, {3, 1, 1, 5}), deformed({})},
+      {"deform_conv2d, more filters than a tile",
+       inputs({1, 2, 1, 2}, {1, 2, 1, 2}, {130, 1, 1, 2}), deformed({})},
       {"deform_conv2d, prime batch", inputs({7, 2, 2, 3}, {7, 2, 2, 8}, {1, 2, 2, 3}),
        deformed({.padding = {1, 1}, .dilation = {2, 2}})},
   };
