@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <sstream>
@@ -80,6 +81,17 @@ class Line {
   std::string_view rest_;
 };
 
+std::string content_of(std::istream& input) {
+  std::string content;
+  for (std::array<char, 4096> block; input.good();) {
+    input.read(block.data(), block.size());
+    content.append(block.data(), static_cast<std::size_t>(input.gcount()));
+    if (content.size() > kMostConfigBytes)
+      throw UsageError("--config: expected a file of at most 1 MiB, got a longer one");
+  }
+  return content;
+}
+
 bool is_flag(const CLI::Option& option) {
   return option.get_expected_min() == 0;
 }
@@ -87,11 +99,7 @@ bool is_flag(const CLI::Option& option) {
 }  // namespace
 
 std::vector<CLI::ConfigItem> ConfigFile::from_config(std::istream& input) const {
-  std::string content(kMostConfigBytes + 1, '\0');
-  input.read(content.data(), static_cast<std::streamsize>(content.size()));
-  content.resize(static_cast<std::size_t>(input.gcount()));
-  if (content.size() > kMostConfigBytes)
-    throw UsageError("--config: expected a file of at most 1 MiB");
+  const std::string content = content_of(input);
   std::vector<CLI::ConfigItem> all;
   std::istringstream lines(content);
   std::string text;
