@@ -55,7 +55,8 @@ HOST = re.compile(
     r"#include|^\s*//|template|static_assert|throw|Error|check\(|check_cuda|constexpr int k|"
     r"blocks_for|launch\(|dim3|std::clamp|kMost|workspace|Workspace|namespace|using |"
     r"count_of|__launch_bounds__|DeviceBuffer|_kernel<|known|proposals|handle|DRAPE_UNROLL|"
-    r"DRAPE_BLOCKS|kPointBlocks|kSumThreads|constexpr std::int64_t kBlocks|tensor_cores"
+    r"DRAPE_BLOCKS|kPointBlocks|kSumThreads|constexpr std::int64_t kBlocks|tensor_cores|"
+    r"bool summed|int64_t across|kFewChannels|std::max\(8,"
 )
 # An array with room for one more is the same.
 ARRAY = re.compile(
