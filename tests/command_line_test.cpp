@@ -9,20 +9,9 @@
 #include "tests/catch.h"
 #include "tests/programs.h"
 
-namespace {
+namespace drape::tests {
 
 namespace fs = std::filesystem;
-using drape::tests::content;
-using drape::tests::kSmall;
-using drape::tests::lines;
-using drape::tests::program_folder;
-using drape::tests::ProgramEnd;
-using drape::tests::quoted;
-using drape::tests::run;
-using drape::tests::ScopedVariable;
-using drape::tests::TemporaryFolder;
-
-}  // namespace
 
 TEST_CASE("bad usage ends with exit code 2 and one line that names the option") {
   const std::vector<std::pair<std::string, std::string>> cases{
@@ -127,34 +116,34 @@ TEST_CASE("programs run from, and write to, a folder of any name") {
 TEST_CASE("options mean what they say") {
   const auto parsed = [](std::vector<const char*> words) {
     words.insert(words.begin(), "program");
-    return *drape::parse_training_command(static_cast<int>(words.size()), words.data(), "",
-                                          {.architecture = drape::Architecture::enhanced});
+    return *parse_training_command(static_cast<int>(words.size()), words.data(), "",
+                                   {.architecture = Architecture::enhanced});
   };
-  const drape::TrainingCommand command =
+  const TrainingCommand command =
       parsed({"--epochs",    "7",       "--batch",    "3",         "--lr",       "0.5",
               "--optimizer", "sgd",     "--schedule", "one_cycle", "--patience", "2",
               "--min-delta", "0.25",    "--protocol", "published", "--seed",     "9",
               "--seeds",     "4",       "--threads",  "2",         "--device",   "cpu",
               "--data",      "d",       "--limit",    "11",        "--out",      "o",
               "--quiet",     "--mixup", "0.5",        "--dropout", "0.5"});
-  const drape::Settings& settings = command.settings;
+  const Settings& settings = command.settings;
   CHECK(settings.epochs == 7);
   CHECK(settings.training.batch == 3);
   CHECK(settings.training.learning_rate == 0.5);
-  CHECK(settings.training.optimizer == drape::OptimizerKind::sgd);
-  CHECK(settings.training.schedule == drape::ScheduleKind::one_cycle);
+  CHECK(settings.training.optimizer == OptimizerKind::sgd);
+  CHECK(settings.training.schedule == ScheduleKind::one_cycle);
   CHECK(settings.training.early_stopping.patience == 2);
   CHECK(settings.training.early_stopping.min_delta == 0.25);
   CHECK(settings.training.mixup_alpha == 0.5);
   CHECK(settings.training.seed == 9);
-  CHECK(settings.protocol == drape::Protocol::published);
+  CHECK(settings.protocol == Protocol::published);
   CHECK(settings.seeds == 4);
   CHECK(settings.threads == 2);
-  CHECK(settings.device == drape::Device::cpu);
+  CHECK(settings.device == Device::cpu);
   CHECK(settings.data == fs::path("d"));
   CHECK(settings.limit == 11);
   CHECK(settings.out == fs::path("o"));
-  CHECK(settings.verbosity == drape::Verbosity::quiet);
+  CHECK(settings.verbosity == Verbosity::quiet);
   CHECK(command.network.dropout == 0.5);
 
   CHECK(parsed({}).settings.training.weight_decay == 0.0);
@@ -162,16 +151,16 @@ TEST_CASE("options mean what they say") {
   CHECK(parsed({"--optimizer", "adamw", "--weight-decay", "0"}).settings.training.weight_decay ==
         0.0);
   CHECK_FALSE(parsed({}).settings.device);
-  CHECK(parsed({}).settings.precision == drape::Precision::tf32);
-  CHECK(parsed({"--precision", "bf16"}).settings.precision == drape::Precision::bf16);
+  CHECK(parsed({}).settings.precision == Precision::tf32);
+  CHECK(parsed({"--precision", "bf16"}).settings.precision == Precision::bf16);
   CHECK_FALSE(parsed({}).settings.epochs);
-  CHECK(parsed({}).settings.training.schedule == drape::ScheduleKind::cosine);
+  CHECK(parsed({}).settings.training.schedule == ScheduleKind::cosine);
 }
 
 TEST_CASE("a quick comparison is short unless told otherwise") {
   const auto parsed = [](std::vector<const char*> words) {
     words.insert(words.begin(), "compare");
-    return *drape::parse_compare_command(static_cast<int>(words.size()), words.data());
+    return *parse_compare_command(static_cast<int>(words.size()), words.data());
   };
   CHECK(parsed({}).systems.size() == 8);
   CHECK(parsed({}).settings.limit == 0);
@@ -201,3 +190,5 @@ TEST_CASE("what the machine cannot do ends with exit code 1 and one line, before
     CHECK(ended.out.empty());
   }
 }
+
+}  // namespace drape::tests

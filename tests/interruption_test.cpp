@@ -16,19 +16,9 @@
 #include "tests/catch.h"
 #include "tests/programs.h"
 
-namespace {
+namespace drape::tests {
 
 namespace fs = std::filesystem;
-using drape::tests::content;
-using drape::tests::lines;
-using drape::tests::Process;
-using drape::tests::program_folder;
-using drape::tests::ProgramEnd;
-using drape::tests::quoted;
-using drape::tests::run;
-using drape::tests::TemporaryFolder;
-
-}  // namespace
 
 TEST_CASE("Ctrl-C and SIGTERM save where training stands, the best weights and the result") {
   const TemporaryFolder folder;
@@ -41,16 +31,16 @@ TEST_CASE("Ctrl-C and SIGTERM save where training stands, the best weights and t
     REQUIRE(fs::exists(run_folder / "result.json"));
     program.send(signal);
     CHECK(program.wait() == exit_code);
-    const drape::RunResult run = drape::read_run(run_folder);
+    const RunResult run = read_run(run_folder);
     CHECK(run.stop_reason == "interrupted");
     CHECK_FALSE(run.test_accuracy);
-    const drape::Weights weights = drape::load_weights(run_folder / "weights.safetensors");
+    const Weights weights = load_weights(run_folder / "weights.safetensors");
     CHECK(weights.metadata.at("epoch") == std::to_string(run.best_epoch));
     for (const auto& entry : fs::directory_iterator(run_folder))
       CHECK(entry.path().string().find(".tmp") == std::string::npos);
     REQUIRE(std::distance(fs::directory_iterator(run_folder / "checkpoints"), {}) == 1);
     const fs::path state = fs::directory_iterator(run_folder / "checkpoints")->path();
-    CHECK(drape::load_training_state(state).history.size() == run.history.size());
+    CHECK(load_training_state(state).history.size() == run.history.size());
   }
 }
 
@@ -59,7 +49,7 @@ TEST_CASE("a program that goes on ends as if it had not been interrupted, also o
   const std::string options =
       " --synthetic --limit 240 --epochs 3 --batch 16 --checkpoint-steps 4 --quiet --out ";
   CHECK(run("standard" + options + quoted(folder / "whole")).exit_code == 0);
-  const drape::RunResult expected = drape::read_run(folder / "whole/standard/seed0");
+  const RunResult expected = read_run(folder / "whole/standard/seed0");
   const fs::path in_pieces = folder / "in_pieces/standard/seed0";
   Process program({program_folder() / "standard", "--synthetic", "--limit", "240", "--epochs", "3",
                    "--batch", "16", "--checkpoint-steps", "4", "--quiet", "--out",
@@ -70,7 +60,7 @@ TEST_CASE("a program that goes on ends as if it had not been interrupted, also o
   program.wait();
   for (int i = 0; i < 2; ++i) {  // the second finds a run that is over
     CHECK(run("standard --resume" + options + quoted(folder / "in_pieces")).exit_code == 0);
-    const drape::RunResult found = drape::read_run(in_pieces);
+    const RunResult found = read_run(in_pieces);
     CHECK(found.test_accuracy == expected.test_accuracy);
     CHECK(found.best_epoch == expected.best_epoch);
     CHECK(content(in_pieces / "weights.safetensors") ==
@@ -87,11 +77,13 @@ TEST_CASE("the first Ctrl-C raises a flag, the second is the system's again") {
   struct sigaction before = {}, before_term = {}, after = {};
   ::sigaction(SIGINT, nullptr, &before);
   ::sigaction(SIGTERM, nullptr, &before_term);
-  const std::atomic<bool>& interrupted = drape::catch_interrupt();
+  const std::atomic<bool>& interrupted = catch_interrupt();
   ::raise(SIGINT);
   CHECK(interrupted);
-  CHECK(drape::interrupted_exit() == 130);
+  CHECK(interrupted_exit() == 130);
   ::sigaction(SIGTERM, &before_term, nullptr);
   ::sigaction(SIGINT, &before, &after);
   CHECK(after.sa_handler == SIG_DFL);
 }
+
+}  // namespace drape::tests
