@@ -233,6 +233,9 @@ std::vector<Op> conv2d_rows() {
       {"conv2d, one channel, a constant image",
        {fixed({2, 3, 3, 1}), fixed({2}, Values::positive)},
        convolved_constant({3, 5, 4, 1}, {.padding = 1, .activation = Activation::relu})},
+      {"conv2d, one channel, five by five, a constant image",
+       {fixed({2, 5, 5, 1}), fixed({2})},
+       convolved_constant({1, 4, 5, 1}, {.padding = 2})},
       {"conv2d, one channel, no bias, a constant image",
        {fixed({2, 3, 3, 1})},
        convolved_constant({1, 4, 3, 1}, {.padding = 1})},
@@ -311,6 +314,8 @@ std::vector<Op> deform_conv2d_rows() {
       {"deform_conv2d, pointwise", inputs({5, 2, 3, 5}, {5, 2, 3, 2}, {3, 1, 1, 5}), deformed({})},
       {"deform_conv2d, more filters than a tile",
        inputs({1, 2, 1, 2}, {1, 2, 1, 2}, {130, 1, 1, 2}), deformed({})},
+      {"deform_conv2d, groups of as many filters as a tile has",
+       inputs({1, 2, 1, 2}, {1, 2, 1, 2}, {128, 1, 1, 1}), deformed({.groups = 2})},
       {"deform_conv2d, prime batch", inputs({7, 2, 2, 3}, {7, 2, 2, 8}, {1, 2, 2, 3}),
        deformed({.padding = {1, 1}, .dilation = {2, 2}})},
   };

@@ -61,7 +61,7 @@ TEST_CASE("a dry run and a search for a learning rate print tables and write not
   CHECK(dry.exit_code == 0);
   CHECK(dry.err.empty());
   for (const char* text :
-       {"conv1", "[8,14,14,32]", "427,024", "a step", "at most 1, each 15 steps"})
+       {"conv1", "[8,14,14,32]", "427,024", "a step", "at most 1, each 14 steps"})
     CHECK_THAT(dry.out, ContainsSubstring(text));
   const ProgramEnd search = run("standard --find-lr --batch 4" + options);
   CHECK(search.exit_code == 0);

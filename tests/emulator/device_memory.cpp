@@ -11,10 +11,11 @@ namespace drape::emulator {
 namespace {
 
 constexpr std::size_t kBounds = 256;
+constexpr std::size_t kRedzone =
+    4096;  // poisoned, before and behind a block: a few rows of a tensor
 
-// A block and the poisoned zone behind it.
-std::size_t with_redzone(std::size_t bytes) {
-  return (bytes + kBounds - 1) / kBounds * kBounds + kBounds;
+std::size_t with_redzones(std::size_t bytes) {
+  return (bytes + kBounds - 1) / kBounds * kBounds + 2 * kRedzone;
 }
 
 std::map<char*, std::size_t>& blocks() {
@@ -27,10 +28,11 @@ int open = 0;  // DeviceMemoryAccess objects that live
 }  // namespace
 
 void* allocate_device_memory(std::size_t bytes) {
-  auto* block = static_cast<char*>(std::aligned_alloc(kBounds, with_redzone(bytes)));
-  if (block == nullptr) return nullptr;
+  auto* memory = static_cast<char*>(std::aligned_alloc(kBounds, with_redzones(bytes)));
+  if (memory == nullptr) return nullptr;
+  char* const block = memory + kRedzone;
   std::memset(block, 0xFF, bytes);
-  poison(block, with_redzone(bytes));
+  poison(memory, with_redzones(bytes));
   if (open > 0) unpoison(block, bytes);
   blocks()[block] = bytes;
   race::add_region(block, bytes, race::Memory::global);
@@ -41,9 +43,10 @@ bool release_device_memory(void* block) {
   const auto found = blocks().find(static_cast<char*>(block));
   if (found == blocks().end()) return false;
   race::remove_region(block);
-  unpoison(block, with_redzone(found->second));
+  char* const memory = found->first - kRedzone;
+  unpoison(memory, with_redzones(found->second));
   blocks().erase(found);
-  std::free(block);
+  std::free(memory);
   return true;
 }
 

@@ -19,8 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
-OPTIONS = ["--synthetic", "--limit", "600", "--epochs", "2", "--batch", "16", "--quiet"]
-OPTIONS += ["--checkpoint-steps", "5", "--checkpoint-minutes", "0"]
+OPTIONS = ["--synthetic", "--limit", "300", "--epochs", "2", "--batch", "16", "--quiet"]
+OPTIONS += ["--checkpoint-steps", "3", "--checkpoint-minutes", "0"]
 
 
 def command(program, folder, threads):
@@ -58,6 +58,8 @@ def main():
                     process.send_signal(signal.SIGKILL)
                     process.communicate()
                     kills += 1
+                    if kills % 100 == 0:
+                        print(f"{kills} kills", flush=True)
                     continue
                 if process.returncode != 0:
                     print(f"kill_loop: after {kills} kills: {errors.decode()}", file=sys.stderr)

@@ -2,9 +2,10 @@
 
 usage: mutate_kernels.py BUILD... [--count N] [--seed S] [--share K/N] [--only TEXT]
 
-BUILD are build folders with emulated kernels (cmake -DDRAPE_CUDA=EMULATED), tried in this order
-until one notices: plain, -DDRAPE_SANITIZE=address,undefined, -DDRAPE_RACE=ON. At first all must
-pass unbroken; a mutant that takes three times as long hangs. What nvcc alone compiles is left out.
+BUILD are build folders with emulated kernels (cmake -DDRAPE_CUDA=EMULATED, or beside those by nvcc
+-DDRAPE_RACE=ON), tried in this order until one notices: plain, -DDRAPE_SANITIZE=address,undefined,
+races. At first all must pass unbroken; a mutant that takes three times as long hangs. What nvcc
+alone compiles is left out.
 Prints a line per mutant, and the share that was noticed. Sources are put back, also after Ctrl-C.
 --share 1/2 and 2/2, in two checkouts, are one check in half the time; --skip N goes on behind place
 N of the list, where a check of the same sources was broken off.
@@ -22,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD_SECONDS = 900
 # The quick ones first. Whole training steps have no kernels of their own: once is enough.
 ALL_TESTS = ("every op*", "~every op*")
-ALL_BUT_STEPS = ("every op*", "~every op*~[steps]~[training]")
+ALL_BUT_STEPS = ("every op*", "~[steps]~[training]~every op*")
 
 # What is replaced by what, and where it may stand: inside device code, never in types or comments.
 MUTATIONS = [
@@ -56,11 +57,13 @@ HOST = re.compile(
     r"blocks_for|launch\(|dim3|std::clamp|kMost|workspace|Workspace|namespace|using |"
     r"count_of|__launch_bounds__|DeviceBuffer|_kernel<|known|proposals|handle|DRAPE_UNROLL|"
     r"DRAPE_BLOCKS|kPointBlocks|kSumThreads|constexpr std::int64_t kBlocks|tensor_cores|"
-    r"bool summed|int64_t across|kFewChannels|std::max\(8,"
+    r"bool summed|int64_t across|kFewChannels|few_channels\(\) const|kStageBytes,|"
+    r"DRAPE_SHARED|std::max\(8,"
 )
 # An array with room for one more is the same.
 ARRAY = re.compile(
-    r"^\s*(?!return )(?:const |static )*[\w:<>]+ (?:\w+(?:\[\w+\])+(?: = \{\})?(?:, )?)+;"
+    r"^\s*(?!return )(?:const |static )*[\w:]+(?:<[\w, ]+>)? "
+    r"(?:\w+(?:\[\w+\])*(?: = \{\})?(?:, )?)+;"
 )
 # a < b ? b : a is the same with <=.
 SAME_EITHER_WAY = re.compile(r"(\w+) ([<>])=? ([\w.]+) \? \3 : \1\b")
@@ -94,6 +97,8 @@ class Tests:
 
     def __init__(self, build, groups):
         self.build, self.groups = build, groups
+        races = "DRAPE_RACE:BOOL=ON" in (Path(build) / "CMakeCache.txt").read_text()
+        self.target = "drape_race_tests" if races else "drape_cuda_tests"
         self.most_seconds = None
         began = time.monotonic()
         if verdict := self.verdict():
@@ -102,10 +107,10 @@ class Tests:
 
     def verdict(self):
         """How they notice what is broken: "" if they do not."""
-        make = ["cmake", "--build", self.build, "--target", "drape_cuda_tests"]
+        make = ["cmake", "--build", self.build, "--target", self.target]
         if subprocess.run(make, capture_output=True, timeout=BUILD_SECONDS).returncode != 0:
             return "does not compile"
-        program = [str(Path(self.build) / "bin" / "drape_cuda_tests"), "--abort"]
+        program = [str(Path(self.build) / "bin" / self.target), "--abort"]
         try:
             for group in self.groups:
                 ran = subprocess.run(
