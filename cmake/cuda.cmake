@@ -47,31 +47,59 @@ elseif(DRAPE_SANITIZE)
   set(drape_kernel_options -O1 -Wno-maybe-uninitialized)
 endif()
 
+# Kernels as C++, and the emulator that runs them on the CPU.
+function(drape_emulate target kernels)
+  file(GLOB emulator CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/emulator/*.cpp)
+  target_sources(${target} PRIVATE ${kernels} ${emulator})
+  target_compile_definitions(${target} PUBLIC DRAPE_EMULATED)
+  target_include_directories(${target} SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS} ${CUDNN_INCLUDE_DIR})
+  target_link_libraries(${target} PRIVATE ${CMAKE_DL_LIBS})
+  set_source_files_properties(${kernels} ${emulator} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++;${drape_kernel_options}")
+  if(DRAPE_SANITIZE)
+    set_source_files_properties(${emulator} PROPERTIES COMPILE_OPTIONS -O1)
+  endif()
+  # The race detector answers the sanitizer's calls: nothing may call it from there.
+  set_source_files_properties(${PROJECT_SOURCE_DIR}/tests/emulator/race.cpp PROPERTIES
+    COMPILE_OPTIONS "-O1;-fno-sanitize=all")
+endfunction()
+
+# The .cu files of kernels/. In unity builds the short ones are joined, for nvcc takes five seconds
+# for headers alone (CMake does so from 3.31 on).
+function(drape_kernels result)
+  file(GLOB kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cu)
+  if(CMAKE_UNITY_BUILD)
+    set(short ${kernels})
+    list(FILTER short EXCLUDE REGEX conv2d)
+    list(REMOVE_ITEM kernels ${short})
+    while(short)
+      list(SUBLIST short 0 7 some)
+      list(REMOVE_ITEM short ${some})
+      list(TRANSFORM some REPLACE "(.+)" "#include \"\\1\"\n")
+      string(JOIN "" includes ${some})
+      list(LENGTH short rest)
+      set(joined ${PROJECT_BINARY_DIR}/kernels/joined_${rest}.cu)
+      file(CONFIGURE OUTPUT ${joined} CONTENT "${includes}" @ONLY)
+      list(APPEND kernels ${joined})
+    endwhile()
+  endif()
+  set(${result} ${kernels} PARENT_SCOPE)
+endfunction()
+
 function(drape_add_cuda target)
   if(drape_cuda_mode STREQUAL "OFF")
     return()
   endif()
-  file(GLOB kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cu)
-  target_sources(${target} PRIVATE ${kernels})
-  target_compile_definitions(${target} PUBLIC DRAPE_CUDA)
-  target_link_libraries(${target} PRIVATE ${CMAKE_DL_LIBS})
-  target_include_directories(${target} SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS} ${CUDNN_INCLUDE_DIR})
-  if(drape_cuda_mode STREQUAL "ON")
-    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:
-      --extended-lambda --expt-relaxed-constexpr -Werror=all-warnings -Xcompiler=-Wall,-Wextra,-fopenmp-simd
-      -Xptxas=--warn-on-spills,--warn-on-local-memory-usage>)  # every kernel keeps to registers
-    target_link_libraries(${target} PRIVATE CUDA::cudart_static)  # the rest: kernels/vendor_library.cu
+  drape_kernels(kernels)
+  if(drape_cuda_mode STREQUAL "EMULATED")
+    drape_emulate(${target} "${kernels}")
     return()
   endif()
-  file(GLOB emulator CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/emulator/*.cpp)
-  target_sources(${target} PRIVATE ${emulator})
-  set_source_files_properties(${kernels} ${emulator} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
-  if(DRAPE_SANITIZE)
-    set_source_files_properties(${emulator} PROPERTIES COMPILE_OPTIONS -O1)
-  endif()
-  set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++;${drape_kernel_options}")
-  # The race detector answers the sanitizer's calls: nothing may call it from there.
-  set_source_files_properties(${PROJECT_SOURCE_DIR}/tests/emulator/race.cpp PROPERTIES
-    COMPILE_OPTIONS "-O1;-fno-sanitize=all")
-  target_compile_definitions(${target} PUBLIC DRAPE_EMULATED)
+  target_sources(${target} PRIVATE ${kernels})
+  target_link_libraries(${target} PRIVATE ${CMAKE_DL_LIBS})
+  target_include_directories(${target} SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS} ${CUDNN_INCLUDE_DIR})
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:
+    --extended-lambda --expt-relaxed-constexpr -Werror=all-warnings -Xcompiler=-Wall,-Wextra,-fopenmp-simd
+    -Xptxas=--warn-on-spills,--warn-on-local-memory-usage>)  # every kernel keeps to registers
+  target_link_libraries(${target} PRIVATE CUDA::cudart_static)  # the rest: kernels/vendor_library.cu
 endfunction()

@@ -5,7 +5,7 @@
 namespace drape::kernels {
 namespace {
 
-constexpr unsigned kThreads = 128;
+constexpr unsigned kGatherThreads = 128;
 
 // `size` pixels from p on of the image at a position of the epoch.
 template <int size, class T>
@@ -28,7 +28,7 @@ __global__ void gather_batch_kernel(GatherBatch<T> g) {
   const double lambda = mixed ? g.lambdas[batch] : 1.0;
   const A own = static_cast<A>(lambda), other = static_cast<A>(1.0 - lambda);
   T* x = g.x + n * g.pixels();
-  for (std::int64_t p = threadIdx.x * size; p < g.pixels(); p += kThreads * size) {
+  for (std::int64_t p = threadIdx.x * size; p < g.pixels(); p += kGatherThreads * size) {
     const auto of_image = pixels_at<size>(g, at, p);
     const auto of_partner = mixed ? pixels_at<size>(g, partner_at, p) : of_image;
     Pack<T, size> pixels;
@@ -41,7 +41,7 @@ __global__ void gather_batch_kernel(GatherBatch<T> g) {
   }
   const std::uint8_t label = g.labels[g.order[at]], partner_label = g.labels[g.order[partner_at]];
   A* targets = g.targets + n * g.classes;
-  for (std::int64_t k = threadIdx.x; k < g.classes; k += kThreads) {
+  for (std::int64_t k = threadIdx.x; k < g.classes; k += kGatherThreads) {
     const A target = g.of_all() + (k == label ? own * g.of_label() : A(0));
     targets[k] = target + (mixed && k == partner_label ? other * g.of_label() : A(0));
   }
@@ -53,7 +53,7 @@ __global__ void gather_batch_kernel(GatherBatch<T> g) {
 template <class T>
 void gather_batch(Cuda cuda, const GatherBatch<T>& g) {
   if (g.rows == 0) return;
-  launch(cuda, "gather_batch", {dim3(static_cast<unsigned>(g.rows)), dim3(kThreads)},
+  launch(cuda, "gather_batch", {dim3(static_cast<unsigned>(g.rows)), dim3(kGatherThreads)},
          packs_fit(g.pixels(), g.images) && packs_fit(g.pixels(), g.x)
              ? gather_batch_kernel<kPack, T>
              : gather_batch_kernel<1, T>,

@@ -6,7 +6,7 @@
 namespace drape::kernels {
 namespace {
 
-constexpr unsigned kThreads = 256, kRowsOfBlock = kThreads / 32;
+constexpr unsigned kLossThreads = 256, kRowsOfBlock = kLossThreads / 32;
 
 template <class T>
 __device__ T rounded(double value) {
@@ -88,7 +88,7 @@ __global__ void loss_kernel(Loss<T> loss, double weight, double* sums, std::uint
   }
   if (!is_last_block(arrived, gridDim.x)) return;
   sum = correct = 0.0;
-  for (unsigned i = threadIdx.x; i < gridDim.x; i += kThreads) {
+  for (unsigned i = threadIdx.x; i < gridDim.x; i += kLossThreads) {
     sum += collect(sums + 2 * i);
     correct += collect(sums + 2 * i + 1);
   }
@@ -105,7 +105,7 @@ template <Kind kind, class T>
 void mean_loss(Cuda cuda, const char* name, const Loss<T>& loss, double weight) {
   const unsigned blocks = std::min(blocks_for(loss.rows, kRowsOfBlock), 1024u);
   const DeviceBuffer<double> sums(cuda, 2 * std::int64_t{blocks});
-  launch(cuda, name, {dim3(blocks), dim3(kThreads)}, loss_kernel<kind, T>, loss, weight,
+  launch(cuda, name, {dim3(blocks), dim3(kLossThreads)}, loss_kernel<kind, T>, loss, weight,
          sums.data(), arrival_counters(cuda, 1));
 }
 
