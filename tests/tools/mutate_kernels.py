@@ -63,7 +63,7 @@ HOST = re.compile(
 # An array with room for one more is the same.
 ARRAY = re.compile(
     r"^\s*(?!return )(?:const |static )*[\w:]+(?:<[\w, ]+>)? "
-    r"(?:\w+(?:\[\w+\])*(?: = \{\})?(?:, )?)+;"
+    r"\w+(?:\[\w+\])*(?: = \{\})?(?:, \w+(?:\[\w+\])*(?: = \{\})?)*;"
 )
 # a < b ? b : a is the same with <=.
 SAME_EITHER_WAY = re.compile(r"(\w+) ([<>])=? ([\w.]+) \? \3 : \1\b")
