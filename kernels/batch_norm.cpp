@@ -4,6 +4,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "kernels/dropout_range.h"
 #include "kernels/memory.h"
 #include "kernels/parallel.h"
 

@@ -1,5 +1,6 @@
 #include "kernels/dropout.h"
 
+#include "kernels/dropout_range.h"
 #include "kernels/parallel.h"
 
 namespace drape::kernels {

@@ -2,7 +2,6 @@
 // overfitting"), in its inverted form: kept elements are scaled up, so that eval needs nothing.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
@@ -45,30 +44,5 @@ template <class T>
 void dropout(Cpu, const DropoutMask& mask, const T* x, T* y, std::int64_t size);
 template <class T>
 void dropout(Cuda, const DropoutMask& mask, const T* x, T* y, std::int64_t size);
-
-/// The same for elements begin <= i < end of a tensor, where x and y point to element `begin`: for
-/// kernels that apply dropout on the way out.
-template <class T>
-void dropout_range(const DropoutMask& mask, std::int64_t begin, std::int64_t end, const T* x,
-                   T* y) {
-  const DropoutFactor<T> factor(mask);
-  const RandomStream stream = mask.drawn();
-  constexpr std::int64_t kBlocks = 64;  // Philox blocks of four elements at a time
-  T factors[4 * kBlocks];
-  for (std::int64_t block = begin / 4; 4 * block < end; block += kBlocks) {
-#pragma omp simd
-    for (std::int64_t b = 0; b < kBlocks; ++b) {
-      const auto words = stream.words(static_cast<std::uint64_t>(block + b));
-      factors[4 * b] = factor.of(words[0]);
-      factors[4 * b + 1] = factor.of(words[1]);
-      factors[4 * b + 2] = factor.of(words[2]);
-      factors[4 * b + 3] = factor.of(words[3]);
-    }
-    const std::int64_t last = std::min(end, 4 * (block + kBlocks));
-    for (std::int64_t i = std::max(begin, 4 * block); i < last; ++i) {
-      y[i - begin] = x[i - begin] * factors[i - 4 * block];
-    }
-  }
-}
 
 }  // namespace drape::kernels

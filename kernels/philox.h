@@ -10,6 +10,12 @@
 
 namespace drape {
 
+/// What a round multiplies the first and the third word of the counter with, and adds to the words
+/// of the key.
+inline constexpr std::uint32_t kPhiloxM0 = 0xD2511F53u, kPhiloxM1 = 0xCD9E8D57u;
+inline constexpr std::uint32_t kPhiloxW0 = 0x9E3779B9u, kPhiloxW1 = 0xBB67AE85u;
+inline constexpr int kPhiloxRounds = 10;
+
 /// One stream of random words. Element i is word i % 4 of the block with
 ///   key     = (low, high) 32 bits of seed
 ///   counter = (low, high) 32 bits of i / 4, then (low, high) 32 bits of id
@@ -24,14 +30,14 @@ struct RandomStream {
     std::uint32_t c2 = static_cast<std::uint32_t>(id), c3 = static_cast<std::uint32_t>(id >> 32);
     std::uint32_t k0 = static_cast<std::uint32_t>(seed),
                   k1 = static_cast<std::uint32_t>(seed >> 32);
-    for (int round = 0; round < 10; ++round) {
-      const std::uint64_t p0 = 0xD2511F53ull * c0, p1 = 0xCD9E8D57ull * c2;
+    for (int round = 0; round < kPhiloxRounds; ++round) {
+      const std::uint64_t p0 = std::uint64_t{kPhiloxM0} * c0, p1 = std::uint64_t{kPhiloxM1} * c2;
       c0 = static_cast<std::uint32_t>(p1 >> 32) ^ c1 ^ k0;
       c2 = static_cast<std::uint32_t>(p0 >> 32) ^ c3 ^ k1;
       c1 = static_cast<std::uint32_t>(p1);
       c3 = static_cast<std::uint32_t>(p0);
-      k0 += 0x9E3779B9u;
-      k1 += 0xBB67AE85u;
+      k0 += kPhiloxW0;
+      k1 += kPhiloxW1;
     }
     return {c0, c1, c2, c3};
   }

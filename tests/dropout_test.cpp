@@ -5,10 +5,10 @@
 #include <cmath>
 #include <vector>
 
-#include "kernels/dropout.h"
+#include "core/gradient_check.h"
+#include "kernels/dropout_range.h"
 #include "tests/catch.h"
 #include "tests/compare.h"
-#include "core/gradient_check.h"
 
 namespace drape::tests {
 
@@ -34,6 +34,20 @@ TEST_CASE("dropout keeps element i iff the stream's number i is at least p", "[d
     for (std::size_t i = 0; i < 37; ++i) {
       const bool kept = static_cast<double>(stream.uniform(i)) >= p;
       CHECK(y[i] == Approx(kept ? values(x)[i] / (1.0 - p) : 0.0).epsilon(1e-15));
+    }
+  }
+}
+
+TEST_CASE("four Philox blocks drawn at once are those drawn one by one", "[dropout]") {
+  const RandomStream stream{.seed = 0xFEDCBA9876543210u, .id = 0x89ABCDEF01234567u};
+  // Also where the number of a block outgrows 32 bits, between two of the four.
+  for (const std::uint64_t block :
+       {std::uint64_t{0}, (std::uint64_t{1} << 32) - 2, ~std::uint64_t{3}}) {
+    std::vector<std::uint32_t> four(16);
+    kernels::words_of_four(stream, block, four.data());
+    for (std::uint64_t b = 0; b < 4; ++b) {
+      const auto one = stream.words(block + b);
+      CHECK(std::equal(one.begin(), one.end(), four.begin() + static_cast<std::ptrdiff_t>(4 * b)));
     }
   }
 }
