@@ -111,9 +111,6 @@ Tensor from_dlpack(DLManagedTensor* managed) {
   DRAPE_CHECK(is_contiguous(tensor),
               "dlpack: expected contiguous elements, the last axis fastest, got strides");
   char* const elements = static_cast<char*>(tensor.data) + tensor.byte_offset;
-  DRAPE_CHECK(
-      reinterpret_cast<std::uintptr_t>(elements) % static_cast<std::uintptr_t>(size_of(dtype)) == 0,
-      "dlpack: expected elements on bounds of {} bytes, got others", size_of(dtype));
   return Tensor::around(elements, shape, dtype, device, [managed] {
     if (managed->deleter != nullptr) managed->deleter(managed);
   });

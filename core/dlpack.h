@@ -14,7 +14,8 @@ DLManagedTensor* to_dlpack(const Tensor& x);
 
 /// A tensor that shares the elements of `managed`, whose deleter is called when the last handle is
 /// gone. Error, and the caller keeps `managed`, unless it has elements of a type of ours on a CPU
-/// or the first CUDA device, contiguous, the last axis fastest, on bounds of their own size.
+/// or the first CUDA device, contiguous, the last axis fastest, on bounds that Tensor::around()
+/// takes.
 Tensor from_dlpack(DLManagedTensor* managed);
 
 }  // namespace drape

@@ -88,6 +88,11 @@ Tensor Tensor::uninitialized(const Shape& shape, DType dtype, Device device) {
 
 Tensor Tensor::around(void* elements, const Shape& shape, DType dtype, Device device,
                       std::function<void()> release) {
+  const std::size_t bounds =
+      device == Device::cpu ? static_cast<std::size_t>(size_of(dtype)) : kernels::kDeviceBounds;
+  DRAPE_CHECK(reinterpret_cast<std::uintptr_t>(elements) % bounds == 0,
+              "tensor: expected elements on {} to begin on bounds of {} bytes, got others",
+              name(device), bounds);
   Tensor t;
   t.shape_ = shape;
   t.dtype_ = dtype;

@@ -19,8 +19,7 @@ void add_packs(Cuda cuda, const T* a, const T* b, T* y, std::int64_t count) {
 
 template <class T>
 void add(Cuda cuda, const T* a, const T* b, T* y, std::int64_t size) {
-  packs_fit(size, a, b, y) ? add_packs<kPack>(cuda, a, b, y, size)
-                           : add_packs<1>(cuda, a, b, y, size);
+  packs_fit(size) ? add_packs<kPack>(cuda, a, b, y, size) : add_packs<1>(cuda, a, b, y, size);
 }
 
 template void add(Cuda, const float*, const float*, float*, std::int64_t);

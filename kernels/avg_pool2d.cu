@@ -60,12 +60,12 @@ void backward(Cuda cuda, const Pool2dGeometry& g, const T* dy, T* dx) {
 
 template <class T>
 void avg_pool2d_forward(Cuda cuda, const Pool2dGeometry& g, const T* x, T* y) {
-  packs_fit(g.C, x, y) ? forward<kPack>(cuda, g, x, y) : forward<1>(cuda, g, x, y);
+  packs_fit(g.C) ? forward<kPack>(cuda, g, x, y) : forward<1>(cuda, g, x, y);
 }
 
 template <class T>
 void avg_pool2d_backward(Cuda cuda, const Pool2dGeometry& g, const T* dy, T* dx) {
-  packs_fit(g.C, dy, dx) ? backward<kPack>(cuda, g, dy, dx) : backward<1>(cuda, g, dy, dx);
+  packs_fit(g.C) ? backward<kPack>(cuda, g, dy, dx) : backward<1>(cuda, g, dy, dx);
 }
 
 template void avg_pool2d_forward(Cuda, const Pool2dGeometry&, const float*, float*);

@@ -215,13 +215,13 @@ template <class T>
 void batch_norm_statistics(Cuda cuda, const T* x, std::int64_t rows, std::int64_t channels,
                            Accumulator<T>* mean, Accumulator<T>* variance,
                            const RunningStatistics<T>& running) {
-  packs_fit(channels, x) ? statistics_of<kPack>(cuda, x, rows, channels, mean, variance, running)
-                         : statistics_of<1>(cuda, x, rows, channels, mean, variance, running);
+  packs_fit(channels) ? statistics_of<kPack>(cuda, x, rows, channels, mean, variance, running)
+                      : statistics_of<1>(cuda, x, rows, channels, mean, variance, running);
 }
 
 template <class T>
 void batch_norm_forward(Cuda cuda, const BatchNorm<T>& norm, const T* x, T* y) {
-  packs_fit(norm.channels, x, y) ? forward<kPack>(cuda, norm, x, y) : forward<1>(cuda, norm, x, y);
+  packs_fit(norm.channels) ? forward<kPack>(cuda, norm, x, y) : forward<1>(cuda, norm, x, y);
 }
 
 template <class T>
@@ -230,7 +230,7 @@ void batch_norm_backward(Cuda cuda, const BatchNorm<T>& norm, Statistics statist
   using A = Accumulator<T>;
   const DeviceBuffer<A> slope(cuda, norm.channels), shift(cuda, norm.channels);
   A *slopes = slope.data(), *shifts = shift.data();
-  const bool packs = packs_fit(norm.channels, x, dy, dx);
+  const bool packs = packs_fit(norm.channels);
   packs ? backward_sums<kPack>(cuda, norm, statistics, x, dy, slopes, shifts, dgamma, dbeta)
         : backward_sums<1>(cuda, norm, statistics, x, dy, slopes, shifts, dgamma, dbeta);
   if (dx == nullptr) return;

@@ -112,8 +112,8 @@ void pack_column_sums(Cuda cuda, std::int64_t rows, std::int64_t K, const T* dz,
 /// db[k] = sum over rows of dz[m,k].
 template <class T>
 void column_sums(Cuda cuda, std::int64_t rows, std::int64_t K, const T* dz, T* db) {
-  packs_fit(K, dz) ? pack_column_sums<kPack>(cuda, rows, K, dz, db)
-                   : pack_column_sums<1>(cuda, rows, K, dz, db);
+  packs_fit(K) ? pack_column_sums<kPack>(cuda, rows, K, dz, db)
+               : pack_column_sums<1>(cuda, rows, K, dz, db);
 }
 
 }  // namespace drape::kernels

@@ -333,7 +333,7 @@ void conv2d_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w, 
   T* z = pooled ? whole.data() : out.y;
   if (!by_cudnn<Forward>(cuda, g, x, w, z)) direct_forward(cuda, g, x, w, z);
   if (pooled) {
-    const bool packs = packs_fit(g.K, z, out.y) && packs_fit(g.K, out.cell);
+    const bool packs = packs_fit(g.K);
     return packs ? add_bias_activate_pool<kPack>(cuda, g, z, b, out)
                  : add_bias_activate_pool<1>(cuda, g, z, b, out);
   }

@@ -192,14 +192,13 @@ void backward(Cuda cuda, const Conv2dGeometry& g, const Taps& taps, const T* x,
 
 // Calls f.operator()<size, is_square>() with the largest pack of filters that fits; of one filter
 // where taps are not square.
-template <class T, class F, class... Arrays>
-void with_pack(const Conv2dGeometry& g, F&& f, const Arrays*... arrays) {
+template <class T, class F>
+void with_pack(const Conv2dGeometry& g, F&& f) {
   if (!square(g)) return f.template operator()<1, false>();
   if constexpr (sizeof(T) <= 4) {  // sums of four filters in double take too much shared memory
-    if (packs_fit<4>(g.K, arrays...)) return f.template operator()<4, true>();
+    if (packs_fit<4>(g.K)) return f.template operator()<4, true>();
   }
-  packs_fit<2>(g.K, arrays...) ? f.template operator()<2, true>()
-                               : f.template operator()<1, true>();
+  packs_fit<2>(g.K) ? f.template operator()<2, true>() : f.template operator()<1, true>();
 }
 
 }  // namespace
@@ -208,9 +207,9 @@ template <class T>
 void conv2d_one_channel_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w,
                                 const T* b, const Conv2dOutput<T>& out) {
   const Taps taps(g);
-  with_pack<T>(
-      g, [&]<int size, bool is_square>() { forward<size, is_square>(cuda, g, taps, x, w, b, out); },
-      out.y, out.cell);
+  with_pack<T>(g, [&]<int size, bool is_square>() {
+    forward<size, is_square>(cuda, g, taps, x, w, b, out);
+  });
 }
 
 template <class T>
@@ -218,10 +217,9 @@ void conv2d_one_channel_backward(Cuda cuda, const Conv2dGeometry& g, const T* x,
                                  const Conv2dOutput<const T>& out, const T* dy,
                                  const Conv2dGradients<T>& d) {
   const Taps taps(g);
-  with_pack<T>(
-      g,
-      [&]<int size, bool is_square>() { backward<size, is_square>(cuda, g, taps, x, out, dy, d); },
-      dy, out.y, out.cell);
+  with_pack<T>(g, [&]<int size, bool is_square>() {
+    backward<size, is_square>(cuda, g, taps, x, out, dy, d);
+  });
 }
 
 template void conv2d_one_channel_forward(Cuda, const Conv2dGeometry&, const float*, const float*,

@@ -72,7 +72,7 @@ class GridSampler {
 template <class T, class F>
 void with_vectors(const Problem<T>& p, F&& f) {
   if (p.vectors_fit()) return f.template operator()<kVector<T>>();
-  packs_fit<2>(p.channels, p.in.x) ? f.template operator()<2>() : f.template operator()<1>();
+  packs_fit<2>(p.channels) ? f.template operator()<2>() : f.template operator()<1>();
 }
 
 template <Filters form, int filters, class T>

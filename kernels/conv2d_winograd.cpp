@@ -73,26 +73,39 @@ class Weights {
   Buffer<float> data_;
 };
 
-// Calls store(product, k, c, G w G^T of filter k for eight channels from c on).
+// G w G^T of filter k, for eight channels from c on.
 template <class Store>
-void each_transformed(const Conv2dGeometry& g, const float* w, Store&& store) {
-  parallel_for(g.K, [&](std::int64_t k) {
-    for (std::int64_t c = 0; c < g.C; c += 8) {
-      transform<FromFilter>([&](std::size_t t) { return load8(w + (k * 9 + t) * g.C + c); },
-                            [&](std::size_t f, Float8 value) { store(f, k, c, value); });
+void transform_filter(const Conv2dGeometry& g, const float* w, std::int64_t k, std::int64_t c,
+                      Store&& store) {
+  transform<FromFilter>([&](std::size_t t) { return load8(w + (k * 9 + t) * g.C + c); }, store);
+}
+
+// What forward multiplies with, channels by filters, and backward, filters by channels.
+DRAPE_APART void transform_weights(const Conv2dGeometry& g, const float* w, Weights& out) {
+  parallel_for(in_panels(g.K) / kPanel, [&](std::int64_t panel) {
+    for (std::int64_t k = panel * kPanel; k < std::min((panel + 1) * kPanel, g.K); k += 8) {
+      const std::int64_t filters = std::min<std::int64_t>(8, g.K - k);
+      std::array<std::array<Float8, 8>, kProducts> products{};
+      for (std::int64_t c = 0; c < g.C; c += 8) {
+        for (std::int64_t i = 0; i < filters; ++i) {
+          transform_filter(g, w, k + i, c,
+                           [&](std::size_t f, Float8 value) { products[f][i] = value; });
+        }
+        for (std::size_t f = 0; f < kProducts; ++f) {
+          const std::array<Float8, 8> rows = transposed(products[f]);
+          for (std::int64_t i = 0; i < 8; ++i) store8(rows[i], out.at(f, c + i, k));
+        }
+      }
     }
   });
 }
-
-// What forward multiplies with, channels by filters; and backward, filters by channels.
-void transform_weights(const Conv2dGeometry& g, const float* w, Weights& out) {
-  each_transformed(g, w, [&](std::size_t f, std::int64_t k, std::int64_t c, Float8 value) {
-    for (std::int64_t i = 0; i < 8; ++i) *out.at(f, c + i, k) = value[i];
-  });
-}
-void transform_weights_transposed(const Conv2dGeometry& g, const float* w, Weights& out) {
-  each_transformed(g, w, [&](std::size_t f, std::int64_t k, std::int64_t c, Float8 value) {
-    store8(value, out.at(f, k, c));
+DRAPE_APART void transform_weights_transposed(const Conv2dGeometry& g, const float* w,
+                                              Weights& out) {
+  parallel_for(g.K, [&](std::int64_t k) {
+    for (std::int64_t c = 0; c < g.C; c += 8) {
+      transform_filter(g, w, k, c,
+                       [&](std::size_t f, Float8 value) { store8(value, out.at(f, k, c)); });
+    }
   });
 }
 

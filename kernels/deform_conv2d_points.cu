@@ -463,8 +463,8 @@ void deform_point_gradients(Cuda cuda, const Problem<T>& p, const T* dz,
                             PointGradients<Accumulator<T>> out, T* dx) {
   constexpr int kFewChannels = 4;
   if (p.channels_of_offset <= kFewChannels && out.wanted()) {
-    packs_fit(p.filters, dz) ? few_channels<kPack>(cuda, p, dz, out)
-                             : few_channels<1>(cuda, p, dz, out);
+    packs_fit(p.filters) ? few_channels<kPack>(cuda, p, dz, out)
+                         : few_channels<1>(cuda, p, dz, out);
     out = {};
   }
   if (dx != nullptr || out.wanted()) all_channels(cuda, p, dz, out, dx);

@@ -26,8 +26,8 @@ void dropout_packs(Cuda cuda, const DropoutMask& mask, const T* x, T* y, std::in
 
 template <class T>
 void dropout(Cuda cuda, const DropoutMask& mask, const T* x, T* y, std::int64_t size) {
-  packs_fit(size, x, y) ? dropout_packs<kPack>(cuda, mask, x, y, size)
-                        : dropout_packs<1>(cuda, mask, x, y, size);
+  packs_fit(size) ? dropout_packs<kPack>(cuda, mask, x, y, size)
+                  : dropout_packs<1>(cuda, mask, x, y, size);
 }
 
 template void dropout(Cuda, const DropoutMask&, const float*, float*, std::int64_t);

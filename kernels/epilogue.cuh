@@ -27,8 +27,8 @@ template <class T>
 void add_bias_activate(Cuda cuda, std::int64_t rows, std::int64_t K, const T* b,
                        Activation activation, T* y) {
   if (b == nullptr && activation == Activation::none) return;
-  packs_fit(K, y) ? add_bias_activate_packs<kPack>(cuda, rows, K, b, activation, y)
-                  : add_bias_activate_packs<1>(cuda, rows, K, b, activation, y);
+  packs_fit(K) ? add_bias_activate_packs<kPack>(cuda, rows, K, b, activation, y)
+               : add_bias_activate_packs<1>(cuda, rows, K, b, activation, y);
 }
 
 /// The largest of the four act(value(i)) of a 2x2 window, and which that is, or kNoCell.
@@ -131,7 +131,7 @@ void undo_activation(Cuda cuda, const Conv2dGeometry& g, const Conv2dOutput<cons
 template <class T>
 void undo_output(Cuda cuda, const Conv2dGeometry& g, const Conv2dOutput<const T>& out, const T* dy,
                  T* dz, T* db) {
-  const bool packs = packs_fit(g.K, dy, dz, out.y) && packs_fit(g.K, out.cell);
+  const bool packs = packs_fit(g.K);
   if (out.cell != nullptr) {
     packs ? undo_pool<kPack>(cuda, g, out, dy, dz, db) : undo_pool<1>(cuda, g, out, dy, dz, db);
   } else {

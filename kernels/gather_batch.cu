@@ -54,10 +54,7 @@ template <class T>
 void gather_batch(Cuda cuda, const GatherBatch<T>& g) {
   if (g.rows == 0) return;
   launch(cuda, "gather_batch", {dim3(static_cast<unsigned>(g.rows)), dim3(kGatherThreads)},
-         packs_fit(g.pixels(), g.images) && packs_fit(g.pixels(), g.x)
-             ? gather_batch_kernel<kPack, T>
-             : gather_batch_kernel<1, T>,
-         g);
+         packs_fit(g.pixels()) ? gather_batch_kernel<kPack, T> : gather_batch_kernel<1, T>, g);
 }
 
 template void gather_batch(Cuda, const GatherBatch<float>&);

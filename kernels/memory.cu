@@ -10,8 +10,6 @@
 namespace drape::kernels {
 namespace {
 
-constexpr std::size_t kBounds = 256;
-
 void* take(std::size_t bytes) {
   void* block = nullptr;
   const cudaError_t status = cudaMalloc(&block, bytes);
@@ -23,7 +21,7 @@ void* take(std::size_t bytes) {
 // that whoever gets it next comes after whoever had it.
 Blocks& blocks() {
   static Blocks& instance = *new Blocks(
-      {.bounds = kBounds,
+      {.bounds = kDeviceBounds,
        .place = " on the device",
        .take = take,
        .give_back = [](void* block, std::size_t) { cudaFree(block); }});  // once all work is done
@@ -41,7 +39,7 @@ Blocks& current() {
 
 GraphMemory::GraphMemory()
     : blocks_(
-          {.bounds = kBounds,
+          {.bounds = kDeviceBounds,
            .place = " on the device",
            .take = [](std::size_t bytes) { return blocks().take(bytes); },
            .give_back = [](void* block, std::size_t bytes) { blocks().give_back(block, bytes); }},

@@ -27,7 +27,10 @@ void fill_zero(Cpu, void* block, std::size_t bytes);
 /// Copies `bytes` between two CPU blocks that do not overlap.
 void copy(Cpu, void* to, const void* from, std::size_t bytes);
 
-/// The same on the device, in the order of the tag's stream. Blocks are on 256-byte bounds.
+/// Bounds, in bytes, of blocks on the device, which CUDA's libraries expect of arrays.
+inline constexpr std::size_t kDeviceBounds = 256;
+
+/// The same on the device, in the order of the tag's stream. Blocks are on kDeviceBounds.
 void* allocate(Cuda, std::size_t bytes);
 void release(Cuda, void* block, std::size_t bytes) noexcept;
 void trim(Cuda);

@@ -29,12 +29,10 @@ __device__ void store(T* to, const Pack<T, size>& pack) {
 /// Elements that a thread of a kernel over channels takes at once where it can.
 inline constexpr int kPack = 4;
 
-/// Whether rows of so many elements, which begin at these addresses, are whole packs on their
-/// bounds. Null is on any.
-template <int size = kPack, class... T>
-bool packs_fit(std::int64_t row, const T*... arrays) {
-  return row % size == 0 &&
-         ((reinterpret_cast<std::uintptr_t>(arrays) % (size * sizeof(T)) == 0) && ...);
+/// Whether rows of so many elements are whole packs, of an array on an allocation's bounds.
+template <int size = kPack>
+bool packs_fit(std::int64_t row) {
+  return row % size == 0;
 }
 
 /// A sum for each of `size` neighbouring columns.

@@ -30,13 +30,12 @@ void backward(Cuda cuda, const T* y, const T* dy, T* dx, std::int64_t count) {
 
 template <class T>
 void relu_forward(Cuda cuda, const T* x, T* y, std::int64_t size) {
-  packs_fit(size, x, y) ? forward<kPack>(cuda, x, y, size) : forward<1>(cuda, x, y, size);
+  packs_fit(size) ? forward<kPack>(cuda, x, y, size) : forward<1>(cuda, x, y, size);
 }
 
 template <class T>
 void relu_backward(Cuda cuda, const T* y, const T* dy, T* dx, std::int64_t size) {
-  packs_fit(size, y, dy, dx) ? backward<kPack>(cuda, y, dy, dx, size)
-                             : backward<1>(cuda, y, dy, dx, size);
+  packs_fit(size) ? backward<kPack>(cuda, y, dy, dx, size) : backward<1>(cuda, y, dy, dx, size);
 }
 
 template void relu_forward(Cuda, const float*, float*, std::int64_t);

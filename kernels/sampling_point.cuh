@@ -84,8 +84,7 @@ struct Problem {
 
   /// Whether x can be read, channel by channel of one tap, in vectors of the type's full width.
   bool vectors_fit() const {
-    return channels % kVector<T> == 0 && channels_of_offset % kVector<T> == 0 &&
-           reinterpret_cast<std::uintptr_t>(in.x) % 16 == 0;
+    return channels % kVector<T> == 0 && channels_of_offset % kVector<T> == 0;
   }
 
   /// The sampling point of an output pixel, an offset group and a tap.

@@ -29,4 +29,15 @@ TEST_CASE("device memory that is not there is an Error that says how much", "[cu
       ContainsSubstring("memory: expected 2251799813685") && ContainsSubstring("on the device"));
 }
 
+TEST_CASE("a tensor on CUDA begins on an allocation's bounds, or is refused", "[cuda]") {
+  if (const std::string why = no_cuda(); !why.empty()) return skip(why);
+  Tensor whole = Tensor::zeros({129}, DType::f32, Device::cuda);
+  const auto from = [&](std::int64_t i) {
+    return Tensor::around(whole.data<float>() + i, {64}, DType::f32, Device::cuda, [] {});
+  };
+  CHECK(from(64).data<float>() == whole.data<float>() + 64);
+  CHECK_THROWS_WITH(
+      from(65), "tensor: expected elements on cuda to begin on bounds of 256 bytes, got others");
+}
+
 }  // namespace drape::tests
