@@ -199,6 +199,8 @@ def parse_arguments():
     parser.add_argument("--quick", action="store_true", help="one short round: does it run?")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "peers")
     arguments = parser.parse_args()
+    if "DRAPE_DATA" not in os.environ:
+        parser.error("expected in DRAPE_DATA the folder of the data that peers train on, got none")
     arguments.bin = arguments.bin.absolute()  # contenders run in the root of the repository
     arguments.out = arguments.out.absolute()
     if os.sep in arguments.python:
