@@ -127,7 +127,7 @@ def main():
     parser.add_argument("files", nargs="*", default=FLAGSHIP, metavar="FILE.cu")
     parser.add_argument("--cuobjdump", type=Path, help="default: the one on PATH")
     parser.add_argument("--out", type=Path, metavar="FILE.md")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     cuobjdump = found_cuobjdump(arguments.cuobjdump)
     wanted = {Path(file).name for file in arguments.files}
     rows = []

@@ -35,19 +35,22 @@ class Kernel(NamedTuple):
     symbol: str
 
 
+def command_of_nvcc(entry):
+    """An entry's command, without the compiler cache; [] if another compiler's."""
+    words = shlex.split(entry["command"])
+    return next((words[i:] for i, word in enumerate(words) if Path(word).name == "nvcc"), [])
+
+
 def entries(build_folder, wanted=()):
-    """The .cu files of compile_commands.json, those of the wanted names or all."""
+    """What nvcc compiles of compile_commands.json: files of the wanted names, or all."""
     for entry in json.loads((Path(build_folder) / "compile_commands.json").read_text()):
-        file = Path(entry["file"])
-        if file.suffix == ".cu" and (not wanted or file.name in wanted):
+        if (not wanted or Path(entry["file"]).name in wanted) and command_of_nvcc(entry):
             yield entry
 
 
 def assembler_output(entry, fatbin=os.devnull):
     """The assembler's report on a file of compile_commands.json; its code goes to `fatbin`."""
-    words = shlex.split(entry["command"])
-    compiler = next(i for i, word in enumerate(words) if Path(word).name == "nvcc")
-    words = words[compiler:]  # without the compiler cache
+    words = command_of_nvcc(entry)
     words[words.index("-c")] = "-fatbin"  # for the device alone
     words[words.index("-o") + 1] = str(fatbin)
     done = subprocess.run(
