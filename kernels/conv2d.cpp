@@ -1,7 +1,7 @@
+// Convolution on the CPU in f32; in f64: conv2d_reference.cpp.
 #include "kernels/conv2d.h"
 
 #include <algorithm>
-#include <type_traits>
 
 #include "kernels/conv2d_one_channel.h"
 #include "kernels/conv2d_winograd.h"
@@ -237,28 +237,6 @@ void backward_tile(const Conv2dGeometry& g, const Patches& patches, Range pixels
   }
 }
 
-// Calls body(element of y, element of x, element of w) for every product of the formula whose pixel
-// is inside the image.
-template <class Body>
-void each_product(const Conv2dGeometry& g, Body&& body) {
-  const std::int64_t channels = g.C / g.groups, filters = g.K / g.groups;
-  for (std::int64_t m = 0; m < g.N * g.P * g.Q; ++m) {
-    const std::int64_t n = m / (g.P * g.Q), p = m / g.Q % g.P, q = m % g.Q;
-    for (std::int64_t k = 0; k < g.K; ++k) {
-      for (std::int64_t r = 0; r < g.R; ++r) {
-        for (std::int64_t s = 0; s < g.S; ++s) {
-          const std::int64_t y = p * g.stride.y - g.padding.y + r * g.dilation.y;
-          const std::int64_t x = q * g.stride.x - g.padding.x + s * g.dilation.x;
-          if (y < 0 || y >= g.H || x < 0 || x >= g.W) continue;
-          const std::int64_t pixel = ((n * g.H + y) * g.W + x) * g.C + k / filters * channels;
-          const std::int64_t weight = ((k * g.R + r) * g.S + s) * channels;
-          for (std::int64_t c = 0; c < channels; ++c) body(m * g.K + k, pixel + c, weight + c);
-        }
-      }
-    }
-  }
-}
-
 // Every output, activated.
 void forward(const Conv2dGeometry& g, const float* x, const float* w, const float* b,
              Activation activation, float* y) {
@@ -272,15 +250,6 @@ void forward(const Conv2dGeometry& g, const float* x, const float* w, const floa
       forward_tile(g, patches, pixels, x, w, b, activation, y);
     });
   }
-}
-
-void forward(const Conv2dGeometry& g, const double* x, const double* w, const double* b,
-             Activation activation, double* y) {
-  std::fill_n(y, g.y_size(), 0.0);
-  each_product(g, [&](std::int64_t out, std::int64_t pixel, std::int64_t weight) {
-    y[out] += w[weight] * x[pixel];
-  });
-  add_bias_activate(g.N * g.P * g.Q, g.K, b, activation, y, g.K);
 }
 
 void backward(const Conv2dGeometry& g, const float* x, const float* w,
@@ -308,30 +277,6 @@ void backward(const Conv2dGeometry& g, const float* x, const float* w,
   if (d.db != nullptr) partials.add_up(g.w_size(), g.K, d.db);
 }
 
-void backward(const Conv2dGeometry& g, const double* x, const double* w,
-              const Conv2dOutput<const double>& out, const double* dy,
-              const Conv2dGradients<double>& d) {
-  Buffer<double> dz(g.y_size());
-  std::copy_n(dy, g.y_size(), dz.data());
-  if (out.activation == Activation::relu) undo_activation(g.y_size(), out.y, dy, dz.data());
-  if (d.dx != nullptr) {
-    std::fill_n(d.dx, g.x_size(), 0.0);
-    each_product(g, [&](std::int64_t output, std::int64_t pixel, std::int64_t weight) {
-      d.dx[pixel] += w[weight] * dz[output];
-    });
-  }
-  if (d.dw != nullptr) {
-    std::fill_n(d.dw, g.w_size(), 0.0);
-    each_product(g, [&](std::int64_t output, std::int64_t pixel, std::int64_t weight) {
-      d.dw[weight] += x[pixel] * dz[output];
-    });
-  }
-  if (d.db != nullptr) {
-    std::fill_n(d.db, g.K, 0.0);
-    add_column_sums(g.N * g.P * g.Q, g.K, dz.data(), d.db);
-  }
-}
-
 // Winograd's tiles are whole windows where their outputs lie side by side.
 bool pools_in_winograd(const Conv2dGeometry& g) {
   return g.dilation == Size2(1) && winograd_pays(g);
@@ -339,41 +284,27 @@ bool pools_in_winograd(const Conv2dGeometry& g) {
 
 }  // namespace
 
-template <class T>
-void conv2d_forward(Cpu, const Conv2dGeometry& g, const T* x, const T* w, const T* b,
-                    const Conv2dOutput<T>& out) {
+template <>
+void conv2d_forward(Cpu, const Conv2dGeometry& g, const float* x, const float* w, const float* b,
+                    const Conv2dOutput<float>& out) {
   if (out.cell == nullptr) return forward(g, x, w, b, out.activation, out.y);
-  if constexpr (std::is_same_v<T, float>) {
-    if (g.C == 1) return conv2d_one_channel_forward(g, x, w, b, out);
-    if (pools_in_winograd(g)) return conv2d_winograd_forward(g, x, w, b, out);
-  }
-  Buffer<T> z(g.y_size());
+  if (g.C == 1) return conv2d_one_channel_forward(g, x, w, b, out);
+  if (pools_in_winograd(g)) return conv2d_winograd_forward(g, x, w, b, out);
+  Buffer<float> z(g.y_size());
   forward(g, x, w, b, out.activation, z.data());
   pool_windows(g, z.data(), out);
 }
 
-template <class T>
-void conv2d_backward(Cpu cpu, const Conv2dGeometry& g, const T* x, const T* w,
-                     const Conv2dOutput<const T>& out, const T* dy, const Conv2dGradients<T>& d) {
+template <>
+void conv2d_backward(Cpu cpu, const Conv2dGeometry& g, const float* x, const float* w,
+                     const Conv2dOutput<const float>& out, const float* dy,
+                     const Conv2dGradients<float>& d) {
   if (out.cell == nullptr) return backward(g, x, w, out, dy, d);
-  if constexpr (std::is_same_v<T, float>) {
-    if (g.C == 1 && d.dx == nullptr) return conv2d_one_channel_backward(g, x, out, dy, d);
-    if (pools_in_winograd(g)) return conv2d_winograd_backward(g, x, w, out, dy, d);
-  }
-  Buffer<T> dz(g.y_size());
+  if (g.C == 1 && d.dx == nullptr) return conv2d_one_channel_backward(g, x, out, dy, d);
+  if (pools_in_winograd(g)) return conv2d_winograd_backward(g, x, w, out, dy, d);
+  Buffer<float> dz(g.y_size());
   max_pool2d_backward(cpu, windows_of(g), dy, out.cell, dz.data());
   backward(g, x, w, {}, dz.data(), d);
 }
-
-template void conv2d_forward(Cpu, const Conv2dGeometry&, const float*, const float*, const float*,
-                             const Conv2dOutput<float>&);
-template void conv2d_forward(Cpu, const Conv2dGeometry&, const double*, const double*,
-                             const double*, const Conv2dOutput<double>&);
-template void conv2d_backward(Cpu, const Conv2dGeometry&, const float*, const float*,
-                              const Conv2dOutput<const float>&, const float*,
-                              const Conv2dGradients<float>&);
-template void conv2d_backward(Cpu, const Conv2dGeometry&, const double*, const double*,
-                              const Conv2dOutput<const double>&, const double*,
-                              const Conv2dGradients<double>&);
 
 }  // namespace drape::kernels

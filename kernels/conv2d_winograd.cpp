@@ -3,123 +3,19 @@
 #include <algorithm>
 #include <array>
 
-#include "kernels/float8.h"
 #include "kernels/memory.h"
 #include "kernels/panel_gemm.h"
 #include "kernels/parallel.h"
 #include "kernels/partials.h"
-#include "kernels/window_max.h"
+#include "kernels/winograd_outputs.h"
 #include "kernels/winograd_tiles.h"
 #include "kernels/winograd_transform.h"
-
-// Inlined into one large function the transforms would not keep to the registers.
-#define DRAPE_APART [[gnu::noinline]]
+#include "kernels/winograd_weights.h"
 
 namespace drape::kernels {
 namespace {
 
 using namespace winograd;
-
-using Outputs = std::array<Float8, kOutputs>;
-
-// The outputs of window i of a tile.
-Window8 window(const Outputs& z, std::size_t i) {
-  const std::size_t first = i / 2 * 2 * kTile + i % 2 * 2;
-  return {z[first], z[first + 1], z[first + kTile], z[first + kTile + 1]};
-}
-void set_window(const Window8& from, std::size_t i, Outputs& z) {
-  const std::size_t first = i / 2 * 2 * kTile + i % 2 * 2;
-  z[first] = from[0], z[first + 1] = from[1];
-  z[first + kTile] = from[2], z[first + kTile + 1] = from[3];
-}
-
-// What pixels outside an image are read from, or written to: zero at first.
-struct Spare {
-  explicit Spare(std::int64_t channels) : values(channels), cells(channels) {
-    std::fill_n(values.data(), channels, 0.0f);
-    std::fill_n(cells.data(), channels, std::uint8_t{0});
-  }
-  Buffer<float> values;
-  Buffer<std::uint8_t> cells;
-};
-
-// The pixels of one tile in an image of `channels` channels.
-template <std::size_t size, class T>
-std::array<T*, size> at(const std::array<std::int64_t, size>& pixels, T* image,
-                        std::int64_t channels, T* spare) {
-  std::array<T*, size> all;
-  for (std::size_t i = 0; i < size; ++i) {
-    all[i] = pixels[i] < 0 ? spare : image + pixels[i] * channels;
-  }
-  return all;
-}
-
-// The transformed filters of all products, as panels of a product's right matrix: rows are the
-// channels that it sums over, columns those that it makes.
-class Weights {
- public:
-  Weights(std::int64_t rows, std::int64_t columns)
-      : rows_(in_panels(rows)), plane_(rows_ * in_panels(columns)), data_(kProducts * plane_) {
-    if (plane_ != rows * columns) std::fill_n(data_.data(), kProducts * plane_, 0.0f);
-  }
-
-  float* at(std::size_t product, std::int64_t row, std::int64_t column) {
-    return data_.data() + product * plane_ + (column / kPanel * rows_ + row) * kPanel +
-           column % kPanel;
-  }
-
- private:
-  std::int64_t rows_, plane_;
-  Buffer<float> data_;
-};
-
-// G w G^T of filter k, for eight channels from c on.
-template <class Store>
-void transform_filter(const Conv2dGeometry& g, const float* w, std::int64_t k, std::int64_t c,
-                      Store&& store) {
-  transform<FromFilter>([&](std::size_t t) { return load8(w + (k * 9 + t) * g.C + c); }, store);
-}
-
-// What forward multiplies with, channels by filters, and backward, filters by channels.
-DRAPE_APART void transform_weights(const Conv2dGeometry& g, const float* w, Weights& out) {
-  parallel_for(in_panels(g.K) / kPanel, [&](std::int64_t panel) {
-    for (std::int64_t k = panel * kPanel; k < std::min((panel + 1) * kPanel, g.K); k += 8) {
-      const std::int64_t filters = std::min<std::int64_t>(8, g.K - k);
-      std::array<std::array<Float8, 8>, kProducts> products{};
-      for (std::int64_t c = 0; c < g.C; c += 8) {
-        for (std::int64_t i = 0; i < filters; ++i) {
-          transform_filter(g, w, k + i, c,
-                           [&](std::size_t f, Float8 value) { products[f][i] = value; });
-        }
-        for (std::size_t f = 0; f < kProducts; ++f) {
-          const std::array<Float8, 8> rows = transposed(products[f]);
-          for (std::int64_t i = 0; i < 8; ++i) store8(rows[i], out.at(f, c + i, k));
-        }
-      }
-    }
-  });
-}
-DRAPE_APART void transform_weights_transposed(const Conv2dGeometry& g, const float* w,
-                                              Weights& out) {
-  parallel_for(g.K, [&](std::int64_t k) {
-    for (std::int64_t c = 0; c < g.C; c += 8) {
-      transform_filter(g, w, k, c,
-                       [&](std::size_t f, Float8 value) { store8(value, out.at(f, k, c)); });
-    }
-  });
-}
-
-// dw of every filter and channel, from the gradient of what transform_weights_transposed() makes.
-DRAPE_APART void transform_weight_gradients(const Conv2dGeometry& g, Weights& transformed,
-                                            float* dw) {
-  for (std::int64_t k = 0; k < g.K; ++k) {
-    for (std::int64_t c = 0; c < g.C; c += 8) {
-      transform<ToFilter>(
-          [&](std::size_t f) { return load8(transformed.at(f, k, c)); },
-          [&](std::size_t t, Float8 value) { store8(value, dw + (k * 9 + t) * g.C + c); });
-    }
-  }
-}
 
 // Of every tile of a block and every channel the 36 factors of its products, or their sums, in
 // panels: [products, channels / 16, tiles, 16]. A cache line lies between products: a tile's values
@@ -180,85 +76,6 @@ DRAPE_APART void add_input_gradient(Planes& in, std::int64_t index,
   }
 }
 
-// Where the outputs of a tile go: each to its pixel of y, or the largest of each window.
-class OutputTile {
- public:
-  OutputTile(const Conv2dGeometry& g, Tiles& tiles, const Conv2dOutput<float>& out,
-             std::int64_t index, Spare& spare)
-      : filters_(g.K), relu_(out.activation == Activation::relu), pooled_(out.cell != nullptr) {
-    const std::int64_t n = index / tiles.count(), tile = index % tiles.count();
-    if (pooled_) {
-      const std::int64_t image = n * (g.P / 2) * (g.Q / 2) * g.K;
-      largest_ = at(tiles.windows(tile), out.y + image, g.K, spare.values.data());
-      cells_ = at(tiles.windows(tile), out.cell + image, g.K, spare.cells.data());
-    } else {
-      y_ = at(tiles.outputs(tile), out.y + n * g.P * g.Q * g.K, g.K, spare.values.data());
-    }
-  }
-
-  void store(std::int64_t k, const Outputs& z) const {
-    if (pooled_) {
-      for (std::size_t i = 0; i < cells_.size(); ++i) {
-        store_window_max(window(z, i), relu_, largest_[i] + k, cells_[i] + k, filters_ - k);
-      }
-    } else {
-      for (std::size_t i = 0; i < z.size(); ++i) {
-        store8(relu_ ? (z[i] < 0.0f ? Float8{} : z[i]) : z[i], y_[i] + k, filters_ - k);
-      }
-    }
-  }
-
- private:
-  std::int64_t filters_;
-  bool relu_, pooled_;
-  std::array<float*, kOutputs> y_{};
-  std::array<float*, kWindows> largest_{};
-  std::array<std::uint8_t*, kWindows> cells_{};
-};
-
-// The gradient of a tile's z, from y and dy, or from the cells and dy.
-class GradientTile {
- public:
-  GradientTile(const Conv2dGeometry& g, Tiles& tiles, const Conv2dOutput<const float>& out,
-               const float* dy, std::int64_t index, Spare& spare)
-      : filters_(g.K), relu_(out.activation == Activation::relu), pooled_(out.cell != nullptr) {
-    const std::int64_t n = index / tiles.count(), tile = index % tiles.count();
-    const float* zero = spare.values.data();
-    if (pooled_) {
-      const std::int64_t image = n * (g.P / 2) * (g.Q / 2) * g.K;
-      const std::uint8_t *cell = out.cell + image, *no_cell = spare.cells.data();
-      largest_ = at(tiles.windows(tile), dy + image, g.K, zero);
-      cells_ = at(tiles.windows(tile), cell, g.K, no_cell);
-    } else {
-      const std::int64_t image = n * g.P * g.Q * g.K;
-      dy_ = at(tiles.outputs(tile), dy + image, g.K, zero);
-      if (relu_) y_ = at(tiles.outputs(tile), out.y + image, g.K, zero);
-    }
-  }
-
-  Outputs load(std::int64_t k) const {
-    Outputs dz;
-    if (pooled_) {
-      for (std::size_t i = 0; i < cells_.size(); ++i) {
-        set_window(window_gradient(largest_[i] + k, cells_[i] + k, filters_ - k), i, dz);
-      }
-    } else {
-      for (std::size_t i = 0; i < dz.size(); ++i) {
-        dz[i] = load8(dy_[i] + k, filters_ - k);
-        if (relu_) dz[i] = load8(y_[i] + k, filters_ - k) > 0.0f ? dz[i] : Float8{};
-      }
-    }
-    return dz;
-  }
-
- private:
-  std::int64_t filters_;
-  bool relu_, pooled_;
-  std::array<const float*, kOutputs> y_{}, dy_{};
-  std::array<const float*, kWindows> largest_{};
-  std::array<const std::uint8_t*, kWindows> cells_{};
-};
-
 // A^T m A + b, the outputs of the tile at place `index` of the planes.
 DRAPE_APART void transform_output(Planes& in, std::int64_t index, const float* bias,
                                   const OutputTile& tile) {
@@ -291,8 +108,9 @@ constexpr std::int64_t kTilesOfBlock = 32;
 template <class T>
 std::array<T*, kProducts> input_tile(const Conv2dGeometry& g, Tiles& tiles, T* x,
                                      std::int64_t index, Spare& spare) {
-  return at<kProducts, T>(tiles.inputs(index % tiles.count()),
-                          x + index / tiles.count() * g.H * g.W * g.C, g.C, spare.values.data());
+  return pixels_of<kProducts, T>(tiles.inputs(index % tiles.count()),
+                                 x + index / tiles.count() * g.H * g.W * g.C, g.C,
+                                 spare.values.data());
 }
 
 void clear_images(const Conv2dGeometry& g, Range images, float* dx) {

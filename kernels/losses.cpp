@@ -6,6 +6,7 @@
 
 #include "kernels/memory.h"
 #include "kernels/parallel.h"
+#include "kernels/vector_math.h"
 
 namespace drape::kernels {
 namespace {
@@ -15,17 +16,20 @@ template <class T>
 double softmax_row(const T* z, const T* t, std::int64_t classes, double weight, T* dz) {
   const auto largest = static_cast<double>(*std::max_element(z, z + classes));
   double exponentials = 0.0, targets = 0.0;
+#pragma omp simd reduction(+ : exponentials, targets)
   for (std::int64_t k = 0; k < classes; ++k) {
-    exponentials += std::exp(static_cast<double>(z[k]) - largest);
+    exponentials += vector_exp(static_cast<double>(z[k]) - largest);
     targets += static_cast<double>(t[k]);
   }
   const double normalizer = largest + std::log(exponentials);
   double loss = 0.0;
+#pragma omp simd reduction(+ : loss)
   for (std::int64_t k = 0; k < classes; ++k) {
     const double log_softmax = static_cast<double>(z[k]) - normalizer;
     const auto target = static_cast<double>(t[k]);
     loss -= target * log_softmax;
-    if (dz != nullptr) dz[k] = static_cast<T>(weight * (std::exp(log_softmax) * targets - target));
+    if (dz != nullptr)
+      dz[k] = static_cast<T>(weight * (vector_exp(log_softmax) * targets - target));
   }
   return loss;
 }
@@ -33,10 +37,11 @@ double softmax_row(const T* z, const T* t, std::int64_t classes, double weight, 
 template <class T>
 double bce_row(const T* logits, const T* targets, std::int64_t classes, double weight, T* dz) {
   double loss = 0.0;
+#pragma omp simd reduction(+ : loss)
   for (std::int64_t k = 0; k < classes; ++k) {
     const auto z = static_cast<double>(logits[k]), t = static_cast<double>(targets[k]);
-    const double tail = std::exp(-std::abs(z));
-    loss += std::max(z, 0.0) - z * t + std::log1p(tail);
+    const double tail = vector_exp(-std::abs(z));
+    loss += std::max(z, 0.0) - z * t + vector_log1p(tail);
     const double sigmoid = (z < 0.0 ? tail : 1.0) / (1.0 + tail);
     if (dz != nullptr) dz[k] = static_cast<T>(weight * (sigmoid - t));
   }

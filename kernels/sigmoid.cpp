@@ -1,8 +1,7 @@
 #include "kernels/sigmoid.h"
 
-#include <cmath>
-
 #include "kernels/parallel.h"
+#include "kernels/vector_math.h"
 
 namespace drape::kernels {
 namespace {
@@ -14,7 +13,9 @@ constexpr std::int64_t kGrain = 1 << 12;
 template <class T>
 void sigmoid_forward(Cpu, const T* x, T* y, std::int64_t size) {
   parallel_ranges(size, kGrain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) y[i] = T(1) / (T(1) + std::exp(-x[i]));
+    for (std::int64_t i = begin; i < end; ++i) {
+      y[i] = static_cast<T>(1.0 / (1.0 + vector_exp(-static_cast<double>(x[i]))));
+    }
   });
 }
 

@@ -6,6 +6,9 @@
 
 #include "kernels/float8.h"
 
+// Inlined into one large function the transforms would not keep to the registers.
+#define DRAPE_APART [[gnu::noinline]]
+
 namespace drape::kernels::winograd {
 
 // The three maps of the formula along one axis, and their transposes, for interpolation at 0, a,

@@ -58,7 +58,7 @@ HOST = re.compile(
     r"count_of|__launch_bounds__|DeviceBuffer|_kernel<|known|proposals|handle|DRAPE_UNROLL|"
     r"DRAPE_BLOCKS|kPointBlocks|kSumThreads|constexpr std::int64_t kBlocks|tensor_cores|"
     r"bool summed|int64_t across|kFewChannels|few_channels\(\) const|kStageBytes,|"
-    r"DRAPE_SHARED|std::max\(8,|kSumLanes = |__CUDA_ARCH__|int part_count = "
+    r"DRAPE_SHARED|std::max\(8,|kSumLanes = |__CUDA_ARCH__|int part_count = |extents\.data"
 )
 # An array with room for one more is the same.
 ARRAY = re.compile(
@@ -66,7 +66,7 @@ ARRAY = re.compile(
     r"\w+(?:\[\w+\])*(?: = \{\})?(?:, \w+(?:\[\w+\])*(?: = \{\})?)*;"
 )
 # a < b ? b : a is the same with <=.
-SAME_EITHER_WAY = re.compile(r"(\w+) ([<>])=? ([\w.]+) \? \3 : \1\b")
+SAME_EITHER_WAY = re.compile(r"(\w+) ([<>])=? ([\w.()]+) \? \3 : \1\b")
 
 
 def candidates(only):
@@ -77,8 +77,10 @@ def candidates(only):
             continue
         for_nvcc = False
         for number, line in enumerate(path.read_text().split("\n")):
-            if line.startswith("#"):
-                for_nvcc = line.startswith("#if defined(__CUDACC__)")
+            if line.startswith("#if defined(__CUDACC__)"):
+                for_nvcc = True
+            elif line.startswith(("#else", "#endif")):
+                for_nvcc = False
             if for_nvcc or HOST.search(line) or ARRAY.search(line):
                 continue
             code = line.split("//")[0]
