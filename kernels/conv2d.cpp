@@ -242,14 +242,21 @@ void forward(const Conv2dGeometry& g, const float* x, const float* w, const floa
              Activation activation, float* y) {
   if (g.C == 1) return conv2d_one_channel_forward(g, x, w, b, {activation, y});
   if (winograd_pays(g)) return conv2d_winograd_forward(g, x, w, b, {activation, y});
+  struct Tile {
+    Patches patches;
+    Range pixels;
+  };
+  RecycledVector<Tile> tiles;
   for (const Region& region : regions_of(g)) {
     const Patches patches(g, region);
     const std::int64_t rows = patches.tile_rows();
-    parallel_for((patches.pixels() + rows - 1) / rows, [&](std::int64_t task) {
-      const Range pixels{task * rows, std::min((task + 1) * rows, patches.pixels())};
-      forward_tile(g, patches, pixels, x, w, b, activation, y);
-    });
+    for (std::int64_t m = 0; m < patches.pixels(); m += rows)
+      tiles.push_back({patches, {m, std::min(m + rows, patches.pixels())}});
   }
+  parallel_for(static_cast<std::int64_t>(tiles.size()), [&](std::int64_t i) {
+    const Tile& tile = tiles[static_cast<std::size_t>(i)];
+    forward_tile(g, tile.patches, tile.pixels, x, w, b, activation, y);
+  });
 }
 
 void backward(const Conv2dGeometry& g, const float* x, const float* w,

@@ -11,57 +11,67 @@
 namespace drape::kernels {
 namespace {
 
-// The loss of one row; writes its gradient times `weight` unless dz is null.
+// The losses of some rows, added up; writes their gradients times `weight`.
 template <class T>
-double softmax_row(const T* z, const T* t, std::int64_t classes, double weight, T* dz) {
-  const auto largest = static_cast<double>(*std::max_element(z, z + classes));
-  double exponentials = 0.0, targets = 0.0;
-#pragma omp simd reduction(+ : exponentials, targets)
-  for (std::int64_t k = 0; k < classes; ++k) {
-    exponentials += vector_exp(static_cast<double>(z[k]) - largest);
-    targets += static_cast<double>(t[k]);
+double softmax_rows(std::int64_t rows, std::int64_t classes, const T* logits, const T* targets,
+                    double weight, T* dlogits) {
+  Buffer<double> shifted(rows * classes), exponentials(rows * classes);
+  for (std::int64_t n = 0; n < rows; ++n) {
+    const T* z = logits + n * classes;
+    const auto largest = static_cast<double>(*std::max_element(z, z + classes));
+    double* const row = shifted.data() + n * classes;
+    for (std::int64_t k = 0; k < classes; ++k) row[k] = static_cast<double>(z[k]) - largest;
   }
-  const double normalizer = largest + std::log(exponentials);
-  double loss = 0.0;
-#pragma omp simd reduction(+ : loss)
-  for (std::int64_t k = 0; k < classes; ++k) {
-    const double log_softmax = static_cast<double>(z[k]) - normalizer;
-    const auto target = static_cast<double>(t[k]);
-    loss -= target * log_softmax;
-    if (dz != nullptr)
-      dz[k] = static_cast<T>(weight * (vector_exp(log_softmax) * targets - target));
-  }
-  return loss;
-}
-
-template <class T>
-double bce_row(const T* logits, const T* targets, std::int64_t classes, double weight, T* dz) {
-  double loss = 0.0;
-#pragma omp simd reduction(+ : loss)
-  for (std::int64_t k = 0; k < classes; ++k) {
-    const auto z = static_cast<double>(logits[k]), t = static_cast<double>(targets[k]);
-    const double tail = vector_exp(-std::abs(z));
-    loss += std::max(z, 0.0) - z * t + vector_log1p(tail);
-    const double sigmoid = (z < 0.0 ? tail : 1.0) / (1.0 + tail);
-    if (dz != nullptr) dz[k] = static_cast<T>(weight * (sigmoid - t));
-  }
-  return loss;
-}
-
-// loss = weight * sum over rows of row(z, t, classes, weight, dz).
-template <class T, class Row>
-void mean_loss(const Loss<T>& loss, double weight, Row&& row) {
-  RecycledVector<double> losses(static_cast<std::size_t>(loss.rows));
-  const std::int64_t grain = std::max<std::int64_t>(1, 2048 / loss.classes);
-  parallel_ranges(loss.rows, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t n = begin; n < end; ++n) {
-      const std::int64_t i = n * loss.classes;
-      losses[static_cast<std::size_t>(n)] =
-          row(loss.logits + i, loss.targets + i, loss.classes, weight,
-              loss.dlogits == nullptr ? nullptr : loss.dlogits + i);
+  for (std::int64_t i = 0; i < rows * classes; ++i) exponentials[i] = vector_exp(shifted[i]);
+  double sum = 0.0;
+  for (std::int64_t n = 0; n < rows; ++n) {
+    const T* t = targets + n * classes;
+    const double *z = shifted.data() + n * classes, *e = exponentials.data() + n * classes;
+    double normalizer = 0.0, of_targets = 0.0;
+    for (std::int64_t k = 0; k < classes; ++k) {
+      normalizer += e[k];
+      of_targets += static_cast<double>(t[k]);
     }
+    const double log_normalizer = std::log(normalizer), factor = of_targets / normalizer;
+    T* const dz = dlogits + n * classes;
+    for (std::int64_t k = 0; k < classes; ++k) {
+      const auto target = static_cast<double>(t[k]);
+      sum -= target * (z[k] - log_normalizer);
+      dz[k] = static_cast<T>(weight * (e[k] * factor - target));
+    }
+  }
+  return sum;
+}
+
+template <class T>
+double bce_rows(std::int64_t rows, std::int64_t classes, const T* logits, const T* targets,
+                double weight, T* dlogits) {
+  double sum = 0.0;
+#pragma omp simd reduction(+ : sum)
+  for (std::int64_t i = 0; i < rows * classes; ++i) {
+    const auto z = static_cast<double>(logits[i]), t = static_cast<double>(targets[i]);
+    const double tail = vector_exp(-std::abs(z));
+    sum += std::max(z, 0.0) - z * t + vector_log1p(tail);
+    const double sigmoid = (z < 0.0 ? tail : 1.0) / (1.0 + tail);
+    dlogits[i] = static_cast<T>(weight * (sigmoid - t));
+  }
+  return sum;
+}
+
+// loss = weight * sum over rows, of so many at a time that no thread decides how sums are rounded.
+template <class T>
+void mean_loss(const Loss<T>& loss, double weight, decltype(softmax_rows<T>)* sum_of) {
+  const std::int64_t most = std::max<std::int64_t>(1, 2048 / loss.classes);
+  RecycledVector<double> sums(static_cast<std::size_t>((loss.rows + most - 1) / most));
+  Buffer<T> unwanted(loss.dlogits == nullptr ? loss.rows * loss.classes : 0);
+  T* const dlogits = loss.dlogits == nullptr ? unwanted.data() : loss.dlogits;
+  parallel_for(static_cast<std::int64_t>(sums.size()), [&](std::int64_t part) {
+    const std::int64_t n = part * most, i = n * loss.classes;
+    sums[static_cast<std::size_t>(part)] =
+        sum_of(std::min(most, loss.rows - n), loss.classes, loss.logits + i, loss.targets + i,
+               weight, dlogits + i);
   });
-  const T mean = static_cast<T>(weight * std::accumulate(losses.begin(), losses.end(), 0.0));
+  const T mean = static_cast<T>(weight * std::accumulate(sums.begin(), sums.end(), 0.0));
   *loss.loss = mean;
   std::int64_t correct = 0;
   for (std::int64_t n = 0; n < loss.rows; ++n) correct += predict(loss, n) ? 1 : 0;
@@ -72,12 +82,12 @@ void mean_loss(const Loss<T>& loss, double weight, Row&& row) {
 
 template <class T>
 void softmax_cross_entropy(Cpu, const Loss<T>& loss) {
-  mean_loss(loss, 1.0 / static_cast<double>(loss.rows), softmax_row<T>);
+  mean_loss(loss, 1.0 / static_cast<double>(loss.rows), softmax_rows<T>);
 }
 
 template <class T>
 void bce_with_logits(Cpu, const Loss<T>& loss) {
-  mean_loss(loss, 1.0 / static_cast<double>(loss.rows * loss.classes), bce_row<T>);
+  mean_loss(loss, 1.0 / static_cast<double>(loss.rows * loss.classes), bce_rows<T>);
 }
 
 template <class T>

@@ -224,7 +224,7 @@ std::vector<Op> conv2d_rows() {
        inputs({2, 4, 4, 2}, {3, 3, 3, 2}),
        convolved({.padding = 1, .activation = Activation::relu}),
        {conv2d_size(64, 32, 64, 14), conv2d_size(64, 64, 128, 7), conv2d_size(64, 128, 256, 7),
-        conv2d_size(8, 256, 256, 56), conv2d_size(257, 3, 1, 14)}},
+        conv2d_size(8, 256, 256, 56), conv2d_size(64, 3, 32, 32), conv2d_size(257, 3, 1, 14)}},
       {"conv2d, eight channels", inputs({1, 4, 5, 8}, {8, 3, 3, 8}), convolved({.padding = 1})},
       {"conv2d, one channel",
        inputs({3, 5, 4, 1}, {2, 3, 3, 1}),
