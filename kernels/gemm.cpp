@@ -2,6 +2,8 @@
 
 #include <dnnl.h>
 #include <omp.h>
+#include <pthread.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <string>
@@ -20,6 +22,31 @@ void use_one_dnnl_thread() {
   static_cast<void>(done);
 }
 
+// All signals but those that an instruction itself raises.
+sigset_t from_outside() {
+  sigset_t all;
+  sigfillset(&all);
+  for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}) sigdelset(&all, own);
+  return all;
+}
+
+// As long as it lives, no signal interrupts this thread. oneDNN's kernels keep an address of the
+// heap in the stack pointer, where a handler would write its frame
+// (github.com/uxlfoundation/oneDNN/issues/4845; mended in 2026).
+class SignalsWait {
+ public:
+  SignalsWait() {
+    static const sigset_t waiting = from_outside();
+    pthread_sigmask(SIG_BLOCK, &waiting, &before_);
+  }
+  ~SignalsWait() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsWait(const SignalsWait&) = delete;
+  SignalsWait& operator=(const SignalsWait&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
 char letter(Use use) {
   return use == Use::plain ? 'N' : 'T';
 }
@@ -31,6 +58,7 @@ void gemm(std::int64_t M, std::int64_t N, std::int64_t K, MatrixView<float> a, M
           Output output, float* c, std::int64_t c_stride) {
   use_one_dnnl_thread();
   const float beta = output == Output::add ? 1.0f : 0.0f;
+  const SignalsWait signals_wait;
   const dnnl_status_t status = dnnl_sgemm(letter(a.use), letter(b.use), M, N, K, 1.0f, a.data,
                                           a.stride, b.data, b.stride, beta, c, c_stride);
   if (status != dnnl_success) {
