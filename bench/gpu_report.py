@@ -31,7 +31,15 @@ HERE = Path(__file__).resolve().parent
 SANITIZERS = ("memcheck", "racecheck", "initcheck", "synccheck")
 BATCH = 128
 TUNED = ["--channels-last", "--compile", "--fused-adam", "--tf32"]
-PEERS = {"eager": [], "tuned": TUNED, "tuned, graphs": [*TUNED, "--cuda-graphs"]}
+GRAPHS = [*TUNED, "--cuda-graphs"]
+PEERS = {
+    "eager": [],
+    "tuned": TUNED,
+    "tuned, graphs": GRAPHS,
+    "tuned, graphs, bf16": [*GRAPHS, "--bf16"],
+}
+OURS = {"drape": ["--tf32"], "drape, bf16": ["--tf32", "--bf16"]}
+COMPARISON_SECONDS = 20  # the bar
 
 
 class Report:
@@ -198,11 +206,12 @@ def peer_command(report, epochs, limit, *flags):
 
 def training(report):
     """Images per second of every system: ours, PyTorch as it comes, tuned, and in CUDA graphs."""
-    rows = {system: dict.fromkeys(("drape", *PEERS)) for system in SYSTEMS}
-    options = ["--device", "cuda", "--tf32", "--batch", BATCH, "--steps", 60, "--repeats", 3]
-    for row in measured(report, report.arguments.bin / "bench_training", *options)[1]:
-        rows[row["name"]]["drape"] = row["images/s"]
-    report.keep(False, rows=rows)
+    rows = {system: dict.fromkeys((*OURS, *PEERS)) for system in SYSTEMS}
+    options = ["--device", "cuda", "--batch", BATCH, "--steps", 60, "--repeats", 3]
+    for name, flags in OURS.items():
+        for row in measured(report, report.arguments.bin / "bench_training", *options, *flags)[1]:
+            rows[row["name"]][name] = row["images/s"]
+        report.keep(False, rows=rows)
     for configuration, flags in PEERS.items():
         _, out, _ = report.run(*peer_command(report, 3, 100 * BATCH, *flags))
         for line in json_lines(out):  # the first epoch, which compiles, does not count
@@ -211,6 +220,19 @@ def training(report):
                 row[configuration] = max(speed, row[configuration] or 0)
         sound = all(speed for row in rows.values() for speed in row.values())
         report.keep(sound, rows=rows)
+
+
+def comparison(report):
+    """The whole comparison as a user asks for it: one seed, early stopping, the report."""
+    out = report.arguments.out / "comparison"
+    options = ["--device", "cuda", "--quiet", "--data", report.arguments.data, "--out", out]
+    start = time.monotonic()
+    code, _, _ = report.run(report.arguments.bin / "compare", *options)
+    seconds = round(time.monotonic() - start, 1)
+    report.keep(
+        code == 0 and (out / "report.html").exists(),
+        rows={"all eight": {"seconds": seconds, "bar": COMPARISON_SECONDS}},
+    )
 
 
 def accuracy(report):
@@ -275,8 +297,9 @@ PARTS = {  # and the share of the time that each may take
     "tests": (tests, 0.15),
     "sanitizers": (sanitizers, 0.10),
     "kernels": (kernels, 0.18),
-    "training": (training, 0.20),
-    "to_accuracy": (to_accuracy, 0.14),
+    "training": (training, 0.22),
+    "comparison": (comparison, 0.10),
+    "to_accuracy": (to_accuracy, 0.12),
     "accuracy": (accuracy, 1.0),
 }
 WARM_UP_SHARE = 0.08  # beyond the parts that it runs beside

@@ -32,13 +32,16 @@ def kernels(part):
 
 
 def training(part):
-    peers = [name for name in next(iter(part["rows"].values())) if name != "drape"]
-    head = ["system", "drape, images/s", *peers, *(f"times {name}" for name in peers)]
+    """Images per second, and ours over each peer's of the same precision."""
+    contenders = list(next(iter(part["rows"].values())))
+    peers = [name for name in contenders if not name.startswith("drape")]
+    head = ["images/s", *contenders, *(f"times {name}" for name in peers)]
     rows = []
     for system, row in part["rows"].items():
-        ours, theirs = row["drape"], [row[name] for name in peers]
-        speeds = (speed and round(speed) for speed in (ours, *theirs))
-        rows.append((system, *speeds, *(ratio(ours, speed) for speed in theirs)))
+        speeds = (row[name] and round(row[name]) for name in contenders)
+        ours = {name: row["drape, bf16" if "bf16" in name else "drape"] for name in peers}
+        ratios = (ratio(ours[name], row[name]) for name in peers)
+        rows.append((system, *speeds, *ratios))
     return table(head, rows)
 
 
@@ -68,6 +71,7 @@ TABLES = {
     "sanitizers": plain,
     "kernels": kernels,
     "training": training,
+    "comparison": plain,
     "to_accuracy": to_accuracy,
     "accuracy": accuracy,
 }

@@ -34,7 +34,7 @@ struct Options : bench::CommonOptions {
   std::string network;
   std::int64_t batch = 64, size = 28, channels = 32;
   int steps = 40, repeats = 5;
-  bool layers = false, kernels = false;
+  bool bf16 = false, layers = false, kernels = false;
 
   std::int64_t images() const { return batch * steps; }  // of an epoch
 };
@@ -138,16 +138,17 @@ double vendor_rate(std::int64_t batch) {
   return (2.0 * flop(first) + 3.0 * flop(second)) / seconds;
 }
 
-Subject initialized(Subject subject, Device device) {
+Subject initialized(Subject subject, const Options& options) {
   Generator initialization(0, Purpose::initialization);
   subject.model.initialize(initialization);
-  subject.model.to(device);
+  subject.model.to(options.device());
+  if (options.bf16) subject.model.to(DType::bf16);
   return subject;
 }
 
-Subject system_subject(const std::string& name, Device device) {
+Subject system_subject(const std::string& name, const Options& options) {
   const System& system = find_system(name);
-  return initialized({name, build_system(system), system.mixup_alpha, kImageSide}, device);
+  return initialized({name, build_system(system), system.mixup_alpha, kImageSide}, options);
 }
 
 Subject network_subject(const Options& options) {
@@ -155,15 +156,14 @@ Subject network_subject(const Options& options) {
       {fmt::format("{}, batch {}, {}x{}, {} channels", options.network, options.batch, options.size,
                    options.size, options.channels),
        bench::growing_network(options.network, options.size, options.channels), 0.0, options.size},
-      options.device());
+      options);
 }
 
 // Where the time of a step goes.
 void print_layers(const Options& options, Subject& subject) {
   const Examples all = drawn_examples(options.batch, subject.size, options.device());
   const auto batch = gather_batch(all.images, all.labels, all.indices, all.classes, {}, DType::f32);
-  const std::vector<PartSeconds> parts =
-      time_parts(subject.model, batch, options.steps);
+  const std::vector<PartSeconds> parts = time_parts(subject.model, batch, options.steps);
   double sum = 0.0;
   for (const PartSeconds& part : parts) sum += part.forward + part.backward;
   print(stdout, "{}, ms a step: {:.3f}\n", subject.name, 1e3 * sum);
@@ -259,7 +259,7 @@ void run(const Options& options, std::span<const char* const> arguments) {
   }
   std::optional<double> product_rate;
   for (const std::string& name : options.systems) {
-    Subject subject = system_subject(name, options.device());
+    Subject subject = system_subject(name, options);
     if (print_parts(options, subject)) continue;
     if (!product_rate) {
       product_rate = bench::product_rate(options.device());
@@ -297,8 +297,11 @@ int main(int argc, char** argv) {
   app.add_flag("--layers", options.layers, "where the time of a step goes, layer by layer");
   CLI::Option* const kernels =
       app.add_flag("--kernels", options.kernels, "on cuda: what the device is asked for in a step");
+  CLI::Option* const bf16 =
+      app.add_flag("--bf16", options.bf16, "on cuda: the model in bf16, its weights moved in f32");
   options.add_to(app);
   kernels->needs("--device");
+  bf16->needs("--device");
   CLI11_PARSE(app, argc, argv);
   try {
     run(options, std::span<const char* const>(argv + 1, argv + argc));

@@ -92,13 +92,14 @@ def loss_of(net, x, y, alpha):
     return F.binary_cross_entropy_with_logits(net(x), target)
 
 
-def train_epoch(net, optimizer, schedule, images, labels, batch, alpha):
+def train_epoch(net, optimizer, schedule, images, labels, batch, alpha, bf16):
     """The mean loss."""
     net.train()
     total = 0.0
     for index in torch.randperm(len(images), device=images.device).split(batch):
         optimizer.zero_grad()
-        loss = loss_of(net, images[index], labels[index], alpha)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
+            loss = loss_of(net, images[index], labels[index], alpha)
         loss.backward()
         optimizer.step()
         schedule.step()
@@ -131,6 +132,7 @@ def parse_arguments():
     parser.add_argument("--cuda-graphs", action="store_true", help="of what is compiled")
     parser.add_argument("--fused-adam", action="store_true")
     parser.add_argument("--tf32", action="store_true", help="not for convolutions alone")
+    parser.add_argument("--bf16", action="store_true", help="autocast, weights in f32")
     parser.add_argument("--no-eval", action="store_true")
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
     parser.add_argument("--data", type=Path, default=os.environ.get("DRAPE_DATA"),
@@ -172,7 +174,8 @@ def train(model, arguments):
     begin = time.perf_counter()
     for epoch in range(1, arguments.epochs + 1):
         start = time.perf_counter()
-        loss = train_epoch(net, optimizer, schedule, images, labels, arguments.batch, alpha)
+        loss = train_epoch(net, optimizer, schedule, images, labels, arguments.batch, alpha,
+                           arguments.bf16)
         seconds = time.perf_counter() - start
         test = None if arguments.no_eval else accuracy(net, test_images, test_labels)
         report(dict(model=model, epoch=epoch, seconds=seconds,

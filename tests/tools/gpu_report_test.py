@@ -25,6 +25,8 @@ PROGRAMS = {
     "bench_kernels": 'echo "{ not JSON"; exit 3',
     "bench_training": """for path; do :; done  # the last argument
         echo '{"rows": [{"name": "standard", "images/s": 100}]}' >"$path"; sleep 600""",
+    "compare": """for folder; do :; done
+        mkdir -p "$folder" && echo report >"$folder"/report.html""",
 }
 
 
@@ -50,6 +52,9 @@ def main():
         assert code == 0 and parts["tests"]["sound"], parts
         all_pass = {"tests": 2, "passed": 2, "others": None}
         assert parts["tests"]["rows"]["drape_tests"] == all_pass, parts
+
+        code, parts, page = report_of(folder, "comparison")
+        assert code == 0 and parts["comparison"]["rows"]["all eight"]["seconds"] < 6, parts
 
         code, parts, page = report_of(folder, "tests", "sanitizers", "kernels", "training")
         assert code == 1, parts
