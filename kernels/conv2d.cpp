@@ -102,13 +102,14 @@ class Patches {
     }
   }
 
+  // Whether they are all of y's pixels, which then lie in y as here.
+  bool whole() const { return region_.pixels() == g_.P * g_.Q; }
+
   // Calls body(first element, first element of y, how many) for runs of outputs, K a pixel, that
   // lie together in both.
   template <class Body>
   void each_output(Range pixels, Body&& body) const {
-    if (region_.pixels() == g_.P * g_.Q) {
-      return body(std::int64_t{0}, pixels.begin * g_.K, pixels.size() * g_.K);
-    }
+    if (whole()) return body(std::int64_t{0}, pixels.begin * g_.K, pixels.size() * g_.K);
     std::int64_t row = 0;
     each_pixel(pixels, [&](std::int64_t n, std::int64_t p, std::int64_t q) {
       body(row, ((n * g_.P + p) * g_.Q + q) * g_.K, g_.K);
@@ -186,19 +187,22 @@ class Patches {
 void forward_tile(const Conv2dGeometry& g, const Patches& patches, Range pixels, const float* x,
                   const float* w, const float* b, Activation activation, float* y) {
   const std::int64_t filters = g.K / g.groups, filter = g.w_size() / g.K;
-  Buffer<float> matrix(pixels.size() * patches.width()), z(pixels.size() * g.K);
-  if (patches.width() == 0) std::fill_n(z.data(), pixels.size() * g.K, 0.0f);
+  Buffer<float> matrix(pixels.size() * patches.width());
+  Buffer<float> apart(patches.whole() ? 0 : pixels.size() * g.K);
+  float* const z = patches.whole() ? y + pixels.begin * g.K : apart.data();
+  if (patches.width() == 0) std::fill_n(z, pixels.size() * g.K, 0.0f);
   for (std::int64_t group = 0; group < g.groups; ++group) {
     patches.unfold(x, group, pixels, matrix.data());
     patches.each_strip([&](std::int64_t column, std::int64_t weight, std::int64_t width) {
       gemm<float>(pixels.size(), filters, width, {matrix.data() + column, patches.width()},
                   {w + group * filters * filter + weight, filter, Use::transposed},
-                  column == 0 ? Output::replace : Output::add, z.data() + group * filters, g.K);
+                  column == 0 ? Output::replace : Output::add, z + group * filters, g.K);
     });
   }
-  add_bias_activate(pixels.size(), g.K, b, activation, z.data(), g.K);
+  add_bias_activate(pixels.size(), g.K, b, activation, z, g.K);
+  if (patches.whole()) return;
   patches.each_output(pixels, [&](std::int64_t first, std::int64_t out, std::int64_t size) {
-    std::copy_n(z.data() + first, size, y + out);
+    std::copy_n(z + first, size, y + out);
   });
 }
 

@@ -43,7 +43,9 @@ class DeformableConv(nn.Module):
         self.conv = DeformConv2d(inputs, outputs, 3, padding=1)
 
     def forward(self, x):
-        return self.conv(x, self.offset(x))
+        offset = self.offset(x)
+        with torch.autocast(x.device.type, enabled=False):  # torchvision samples in f32
+            return self.conv(x.float(), offset.float())
 
 
 class Net(nn.Module):
