@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "kernels/conv2d_few_channels.h"
 #include "kernels/conv2d_one_channel.h"
 #include "kernels/conv2d_winograd.h"
 #include "kernels/epilogue.h"
@@ -245,6 +246,7 @@ void backward_tile(const Conv2dGeometry& g, const Patches& patches, Range pixels
 void forward(const Conv2dGeometry& g, const float* x, const float* w, const float* b,
              Activation activation, float* y) {
   if (g.C == 1) return conv2d_one_channel_forward(g, x, w, b, {activation, y});
+  if (has_few_channels(g)) return conv2d_few_channels_forward(g, x, w, b, activation, y);
   if (winograd_pays(g)) return conv2d_winograd_forward(g, x, w, b, {activation, y});
   struct Tile {
     Patches patches;

@@ -33,10 +33,10 @@ struct Conv2dGradients {
   T *dx = nullptr, *dw = nullptr, *db = nullptr;
 };
 
-/// f32: 3x3 filters by Winograd's algorithm where that pays, one-channel images by a kernel of
-/// their own, the rest by image patches unfolded into cache-sized tiles; oneDNN's GEMM does the
-/// products. f64: a plain loop over the formula, the specification that everything else is compared
-/// with.
+/// f32: 3x3 filters by Winograd's algorithm where that pays, images of one channel and of two to
+/// four by kernels of their own, the rest by image patches unfolded into cache-sized tiles;
+/// oneDNN's GEMM does the products. f64: a plain loop over the formula, the specification that
+/// everything else is compared with.
 template <class T>
 void conv2d_forward(Cpu, const Conv2dGeometry& geometry, const T* x, const T* w, const T* b,
                     const Conv2dOutput<T>& out);
