@@ -2,6 +2,7 @@
 // between them.
 #include <cmath>
 
+#include "kernels/conv2d_few_channels.h"
 #include "kernels/conv2d_winograd.h"
 #include "layers/deform_conv2d.h"
 #include "tests/catch.h"
@@ -65,6 +66,55 @@ int compare(const nlohmann::json& golden, const Named& in, const Function& funct
   return 1 + static_cast<int>(in.inputs.size());
 }
 
+// Of 3x3 filters.
+struct Convolution {
+  std::int64_t N, H, W, C, K;
+  Conv2dOptions options;
+
+  Conv2dGeometry geometry() const {
+    const auto outputs = [&](std::int64_t size, std::int64_t stride, std::int64_t padding,
+                             std::int64_t dilation) {
+      return output_size("test", size, 3, stride, padding, dilation);
+    };
+    const Conv2dOptions& o = options;
+    return {.N = N,
+            .H = H,
+            .W = W,
+            .C = C,
+            .K = K,
+            .R = 3,
+            .S = 3,
+            .P = outputs(H, o.stride.y, o.padding.y, o.dilation.y),
+            .Q = outputs(W, o.stride.x, o.padding.x, o.dilation.x),
+            .stride = o.stride,
+            .padding = o.padding,
+            .dilation = o.dilation,
+            .groups = 1};
+  }
+};
+
+// In f32 results and gradients are those of f64, rounded.
+void check_rounding(const Convolution& c) {
+  CAPTURE(c.N, c.H, c.W, c.C, c.K);
+  const auto run = [&](DType dtype) {
+    const std::vector<Tensor> inputs{
+        draw({c.N, c.H, c.W, c.C}, Values::uniform, {.seed = 8, .id = 1}, dtype),
+        draw({c.K, 3, 3, c.C}, Values::uniform, {.seed = 8, .id = 2}, dtype),
+        draw({c.K}, Values::uniform, {.seed = 8, .id = 3}, dtype)};
+    const Function function = [&](std::span<const Tensor> t) {
+      return conv2d(t[0], t[1], t[2], c.options);
+    };
+    const Shape y = function(inputs).shape();
+    return differentiate(function, inputs, draw(y, Values::uniform, {.seed = 8, .id = 4}, dtype));
+  };
+  const Differentiated exact = run(DType::f64), rounded = run(DType::f32);
+  CHECK(difference(exact.y, rounded.y) < 2e-6 * largest(exact.y));
+  for (std::size_t i = 0; i < 3; ++i) {
+    CAPTURE(i);
+    CHECK(difference(exact.grads[i], rounded.grads[i]) < 2e-6 * largest(exact.grads[i]));
+  }
+}
+
 }  // namespace
 
 TEST_CASE("conv2d equals PyTorch's", "[conv2d]") {
@@ -107,54 +157,32 @@ TEST_CASE("deform_conv2d equals torchvision's and ONNX's", "[deform_conv2d]") {
 }
 
 TEST_CASE("conv2d by Winograd's algorithm is conv2d", "[conv2d]") {
-  struct Case {
-    std::int64_t N, H, W, C, K;
-    Conv2dOptions options;
-  };
-  const std::vector<Case> cases{
-      {9, 8, 8, 8, 16, {.padding = 1}},
-      {9, 7, 7, 16, 8, {.padding = 1, .activation = Activation::relu}},
-      {16, 6, 9, 40, 8, {}},
-      {9, 8, 7, 8, 8, {.padding = {0, 2}}},
-      {9, 8, 9, 24, 18, {.padding = 1, .activation = Activation::relu}},  // filters left over
-      {9, 14, 13, 8, 8, {.padding = 2, .dilation = 2, .activation = Activation::relu}},
-      {3, 13, 16, 8, 24, {.padding = {2, 1}, .dilation = {3, 1}}},
-      {260, 4, 4, 8, 8, {.padding = 1}},  // more than one block
-      {1, 64, 66, 8, 8, {.padding = 1}},  // a block of one image
-  };
-  for (const Case& c : cases) {
-    CAPTURE(c.N, c.H, c.W, c.C, c.K);
-    const auto run = [&](DType dtype) {
-      const std::vector<Tensor> inputs{
-          draw({c.N, c.H, c.W, c.C}, Values::uniform, {.seed = 8, .id = 1}, dtype),
-          draw({c.K, 3, 3, c.C}, Values::uniform, {.seed = 8, .id = 2}, dtype),
-          draw({c.K}, Values::uniform, {.seed = 8, .id = 3}, dtype)};
-      const Function function = [&](std::span<const Tensor> t) {
-        return conv2d(t[0], t[1], t[2], c.options);
-      };
-      const Shape y = function(inputs).shape();
-      const Conv2dGeometry geometry{.N = c.N,
-                                    .H = c.H,
-                                    .W = c.W,
-                                    .C = c.C,
-                                    .K = c.K,
-                                    .R = 3,
-                                    .S = 3,
-                                    .P = y[1],
-                                    .Q = y[2],
-                                    .stride = c.options.stride,
-                                    .padding = c.options.padding,
-                                    .dilation = c.options.dilation,
-                                    .groups = 1};
-      CHECK(kernels::winograd_pays(geometry));
-      return differentiate(function, inputs, draw(y, Values::uniform, {.seed = 8, .id = 4}, dtype));
-    };
-    const Differentiated exact = run(DType::f64), rounded = run(DType::f32);
-    CHECK(difference(exact.y, rounded.y) < 2e-6 * largest(exact.y));
-    for (std::size_t i = 0; i < 3; ++i) {
-      CAPTURE(i);
-      CHECK(difference(exact.grads[i], rounded.grads[i]) < 2e-6 * largest(exact.grads[i]));
-    }
+  for (const Convolution& c : std::vector<Convolution>{
+           {9, 8, 8, 8, 16, {.padding = 1}},
+           {9, 7, 7, 16, 8, {.padding = 1, .activation = Activation::relu}},
+           {16, 6, 9, 40, 8, {}},
+           {9, 8, 7, 8, 8, {.padding = {0, 2}}},
+           {9, 8, 9, 24, 18, {.padding = 1, .activation = Activation::relu}},  // filters left over
+           {9, 14, 13, 8, 8, {.padding = 2, .dilation = 2, .activation = Activation::relu}},
+           {3, 13, 16, 8, 24, {.padding = {2, 1}, .dilation = {3, 1}}},
+           {260, 4, 4, 8, 8, {.padding = 1}},  // more than one block
+           {1, 64, 66, 8, 8, {.padding = 1}},  // a block of one image
+       }) {
+    CHECK(kernels::winograd_pays(c.geometry()));
+    check_rounding(c);
+  }
+}
+
+TEST_CASE("conv2d of few channels is conv2d", "[conv2d]") {
+  for (const Convolution& c : std::vector<Convolution>{
+           {2, 19, 7, 3, 32, {.padding = 1, .activation = Activation::relu}},  // rows left over
+           {3, 16, 5, 3, 1, {.padding = {0, 2}}},
+           {2, 11, 9, 2, 20, {.stride = {2, 1}, .padding = {1, 0}}},
+           {1, 12, 8, 4, 24, {.padding = {2, 1}, .dilation = {2, 1}}},
+           {2, 10, 6, 3, 8, {.padding = 1, .pooling = Pooling::max_2x2}},
+       }) {
+    CHECK(kernels::has_few_channels(c.geometry()));
+    check_rounding(c);
   }
 }
 
