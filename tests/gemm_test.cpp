@@ -15,7 +15,7 @@ namespace drape::tests {
 namespace {
 
 std::uintptr_t stack_begin = 0, stack_end = 0;  // of this thread
-volatile std::sig_atomic_t handled = 0, strayed = 0;
+volatile sig_atomic_t handled = 0, strayed = 0;
 
 void find_stack() {
   pthread_attr_t attributes;
