@@ -3,10 +3,11 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <sys/time.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <thread>
 #include <vector>
 
 #include "tests/catch.h"
@@ -46,8 +47,13 @@ TEST_CASE("a signal during a product finds the stack pointer on the stack", "[ge
   action.sa_handler = look_at_stack;
   action.sa_flags = SA_RESTART;
   ::sigaction(SIGALRM, &action, &before);
-  const itimerval often{{0, 50}, {0, 50}}, never{};  // microseconds
-  ::setitimer(ITIMER_REAL, &often, nullptr);
+  std::atomic<bool> enough = false;
+  std::thread sender([&, receiver = pthread_self()] {
+    while (!enough) {
+      pthread_kill(receiver, SIGALRM);
+      std::this_thread::sleep_for(std::chrono::microseconds(20));
+    }
+  });
   const auto begun = std::chrono::steady_clock::now();
   while (handled < 2000 && std::chrono::steady_clock::now() - begun < std::chrono::seconds(20)) {
     for (const kernels::Use use : {kernels::Use::plain, kernels::Use::transposed}) {
@@ -55,7 +61,8 @@ TEST_CASE("a signal during a product finds the stack pointer on the stack", "[ge
                            kernels::Output::replace, c.data(), kSize);
     }
   }
-  ::setitimer(ITIMER_REAL, &never, nullptr);
+  enough = true;
+  sender.join();
   ::sigaction(SIGALRM, &before, nullptr);
   CHECK(handled >= 2000);
   CHECK(strayed == 0);
