@@ -1,8 +1,9 @@
-// Blocks of memory that are kept after use and handed out again by size.
+// Blocks of memory that are kept after use and handed out again by size, within bounds.
 #pragma once
 
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
@@ -17,6 +18,10 @@ struct BlockSource {
   const char* place;                             // in messages: "", " on the device"
   std::function<void*(std::size_t bytes)> take;  // null where nothing is left
   std::function<void(void* block, std::size_t bytes)> give_back;
+  // Sizes may change from step to step, as images do: before a block is asked of the source, those
+  // that are kept go back if all together would be more than twice the most that was ever in use,
+  // and these bytes. A loop of the same sizes asks for none.
+  std::int64_t spare = std::numeric_limits<std::int64_t>::max();
 };
 
 /// What becomes of a block after its use. Under AddressSanitizer it goes back to its source, where
@@ -27,6 +32,9 @@ inline constexpr AfterUse kAfterUse = AfterUse::give_back;
 #else
 inline constexpr AfterUse kAfterUse = AfterUse::keep;
 #endif
+
+/// What a process may hold beside twice its peak.
+inline constexpr std::int64_t kSpareBytes = std::int64_t{64} << 20;
 
 class Blocks {
  public:
@@ -47,12 +55,14 @@ class Blocks {
  private:
   std::size_t rounded(std::size_t bytes) const;
   void* from_source(std::size_t bytes);
+  bool too_many_with(std::size_t bytes) const;
   void drop_free();
 
   const BlockSource source_;
   const AfterUse after_use_;
   std::mutex mutex_;
   std::unordered_map<std::size_t, std::vector<void*>> free_;
+  std::int64_t free_bytes_ = 0;
   MemoryUse use_;
 };
 

@@ -13,14 +13,18 @@
 namespace drape::kernels {
 namespace {
 
-// oneDNN would start a team of its own under each of our threads.
-void use_one_dnnl_thread() {
-  thread_local const bool done = [] {
-    omp_set_num_threads(1);
-    return true;
-  }();
-  static_cast<void>(done);
-}
+// As long as it lives, OpenMP has one thread for this one: oneDNN would start a team of its own
+// under each of ours. What the caller's own OpenMP loops have is put back.
+class OneThread {
+ public:
+  OneThread() { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  const int before_ = omp_get_max_threads();
+};
 
 // All signals but those that an instruction itself raises.
 sigset_t from_outside() {
@@ -56,8 +60,8 @@ char letter(Use use) {
 template <>
 void gemm(std::int64_t M, std::int64_t N, std::int64_t K, MatrixView<float> a, MatrixView<float> b,
           Output output, float* c, std::int64_t c_stride) {
-  use_one_dnnl_thread();
   const float beta = output == Output::add ? 1.0f : 0.0f;
+  const OneThread one_thread;
   const SignalsWait signals_wait;
   const dnnl_status_t status = dnnl_sgemm(letter(a.use), letter(b.use), M, N, K, 1.0f, a.data,
                                           a.stride, b.data, b.stride, beta, c, c_stride);

@@ -28,12 +28,12 @@ inline std::int64_t output_size(const char* op, std::int64_t input, std::int64_t
                 std::to_string(stride) + ", padding " + std::to_string(padding) + ", dilation " +
                 std::to_string(dilation));
   };
-  constexpr std::int64_t kLargest = 1 << 30;
+  constexpr std::int64_t kLargest = 1 << 24;
   if (window < 1 || stride < 1 || dilation < 1 || padding < 0) {
     fail("window, stride, dilation >= 1 and padding >= 0");
   }
   if (window > kLargest || stride > kLargest || dilation > kLargest || padding > kLargest) {
-    fail("window, stride, dilation and padding of at most 2^30");
+    fail("window, stride, dilation and padding of at most 2^24");
   }
   const std::int64_t span = dilation * (window - 1) + 1;
   if (input + 2 * padding < span) fail("a window that fits into the padded input");

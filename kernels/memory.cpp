@@ -21,7 +21,8 @@ Blocks& blocks() {
       *new Blocks({.bounds = kAlignment,
                    .place = "",
                    .take = [](std::size_t bytes) { return std::aligned_alloc(kAlignment, bytes); },
-                   .give_back = [](void* block, std::size_t) { std::free(block); }});
+                   .give_back = [](void* block, std::size_t) { std::free(block); },
+                   .spare = kSpareBytes});
   return instance;
 }
 

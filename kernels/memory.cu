@@ -24,7 +24,8 @@ Blocks& blocks() {
       {.bounds = kDeviceBounds,
        .place = " on the device",
        .take = take,
-       .give_back = [](void* block, std::size_t) { cudaFree(block); }});  // once all work is done
+       .give_back = [](void* block, std::size_t) { cudaFree(block); },  // once all work is done
+       .spare = kSpareBytes});
   return instance;
 }
 

@@ -1,6 +1,7 @@
 #include "kernels/parallel.h"
 
 #include <atomic>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -32,15 +33,18 @@ int available_cores() {
 // `next_` until none is left, and the last member to finish lets the caller go on.
 class Pool {
  public:
+  /// Error if the system does not start so many threads.
   explicit Pool(int threads) {
-    for (int i = 1; i < threads; ++i) members_.emplace_back([this] { serve(); });
+    try {
+      for (int i = 1; i < threads; ++i) members_.emplace_back([this] { serve(); });
+    } catch (const std::exception& error) {
+      const std::string started = std::to_string(this->threads());
+      stop();
+      throw Error("threads: expected " + std::to_string(threads) + ", got " + started + ": " +
+                  error.what());
+    }
   }
-
-  ~Pool() {
-    stopping_ = true;
-    start_round();
-    for (std::thread& member : members_) member.join();
-  }
+  ~Pool() { stop(); }
 
   int threads() const { return static_cast<int>(members_.size()) + 1; }
 
@@ -49,18 +53,25 @@ class Pool {
     task_ = &task;
     count_ = count;
     next_.store(0, std::memory_order_relaxed);
-    busy_.store(static_cast<int>(members_.size()), std::memory_order_relaxed);
+    busy_.store(static_cast<std::uint32_t>(members_.size()), std::memory_order_relaxed);
     start_round();
     work();
-    for (int left; (left = spin(busy_, 0)) != 0;) busy_.wait(left, std::memory_order_acquire);
+    for (std::uint32_t left; (left = spin(busy_, 0)) != 0;)
+      busy_.wait(left, std::memory_order_acquire);
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   }
 
  private:
+  void stop() {
+    stopping_ = true;
+    start_round();
+    for (std::thread& member : members_) member.join();
+  }
+
   // Waking a sleeper costs several microseconds, about as much as a small task: look a while before
   // sleeping. Returns the value last seen, which is `until` unless patience ran out.
-  static int spin(const std::atomic<int>& value, int until) {
-    int seen = value.load(std::memory_order_acquire);
+  static std::uint32_t spin(const std::atomic<std::uint32_t>& value, std::uint32_t until) {
+    std::uint32_t seen = value.load(std::memory_order_acquire);
     for (int i = 0; i < 4000 && seen != until; ++i) {
 #if defined(__x86_64__)
       __builtin_ia32_pause();
@@ -76,7 +87,7 @@ class Pool {
   }
 
   void serve() {
-    for (int seen = 0; true; ++seen) {
+    for (std::uint32_t seen = 0; true; ++seen) {  // starts anew behind the last, as round_ does
       spin(round_, seen + 1);
       round_.wait(seen, std::memory_order_acquire);
       if (stopping_) return;
@@ -103,7 +114,7 @@ class Pool {
   const Task* task_ = nullptr;
   std::int64_t count_ = 0;
   std::atomic<std::int64_t> next_{0};
-  std::atomic<int> round_{0}, busy_{0};
+  std::atomic<std::uint32_t> round_{0}, busy_{0};
   std::atomic<bool> stopping_{false};
   std::exception_ptr failure_;
   std::vector<std::thread> members_;
@@ -124,10 +135,7 @@ void set_thread_count(int count) {
   if (count < 1 || count > 1024) {
     throw Error("threads: expected 1 to 1024, got " + std::to_string(count));
   }
-  if (count != thread_count()) {
-    pool().reset();
-    pool() = std::make_unique<Pool>(count);
-  }
+  if (count != thread_count()) pool() = std::make_unique<Pool>(count);
 }
 
 void parallel_for(std::int64_t count, const Task& task) {

@@ -1,6 +1,7 @@
 // Products while signals come.
 #include "kernels/gemm.h"
 
+#include <omp.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -67,6 +68,18 @@ TEST_CASE("a signal during a product finds the stack pointer on the stack", "[ge
   CHECK(handled >= 2000);
   CHECK(strayed == 0);
   CHECK(c.front() == 2.0f * kSize);
+}
+
+TEST_CASE("a product leaves the threads of its caller's OpenMP loops alone", "[gemm]") {
+  const int before = omp_get_max_threads();
+  omp_set_num_threads(7);
+  const std::vector<float> a{1, 2, 3, 4};
+  std::vector<float> c(4);
+  kernels::gemm<float>(2, 2, 2, {a.data(), 2}, {a.data(), 2}, kernels::Output::replace, c.data(),
+                       2);
+  CHECK(c == std::vector<float>{7, 10, 15, 22});
+  CHECK(omp_get_max_threads() == 7);
+  omp_set_num_threads(before);
 }
 
 }  // namespace drape::tests
