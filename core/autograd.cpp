@@ -19,20 +19,22 @@ using NodePointers = kernels::RecycledVector<NodePointer>;
 }  // namespace
 
 struct Node {
-  explicit Node(Shape y_shape) : shape(y_shape) {}
+  explicit Node(const Tensor& y) : shape(y.shape()), dtype(y.dtype()), device(y.device()) {}
   ~Node();
 
   // Adds a gradient to the sum of those that arrived. The sum is taken in place once it is the
-  // engine's own.
+  // engine's own, which a leaf's is from the first on: whoever clips it changes nothing else.
   void receive(const Tensor& dy);
 
   std::uint64_t number = next_number++;
-  Shape shape;
+  const Shape shape;
+  const DType dtype;
+  const Device device;
   NodePointers inputs;
   Backward backward;  // empty in leaves, and after it ran
   bool leaf = false;
   bool scalar = false;         // recorded by record_scalar(): takes an empty dy for 1
-  bool owns_gradient = false;  // gradient's elements were made here, not by a Backward
+  bool owns_gradient = false;  // nobody else holds gradient's elements
   Tensor gradient;
 
   static inline std::atomic<std::uint64_t> next_number{0};
@@ -40,8 +42,8 @@ struct Node {
 
 namespace {
 
-NodePointer make_node(const Shape& shape) {
-  return std::allocate_shared<Node>(kernels::Recycled<Node>(), shape);
+NodePointer make_node(const Tensor& y) {
+  return std::allocate_shared<Node>(kernels::Recycled<Node>(), y);
 }
 
 }  // namespace
@@ -67,9 +69,12 @@ Node::~Node() {
 void Node::receive(const Tensor& dy) {
   DRAPE_CHECK(dy.shape() == shape, "backward: expected a gradient of shape {}, got {}",
               shape.to_string(), dy.shape().to_string());
+  DRAPE_CHECK(dy.dtype() == dtype && dy.device() == device,
+              "backward: expected a gradient in {} on {}, got one in {} on {}", name(dtype),
+              name(device), name(dy.dtype()), name(dy.device()));
   if (gradient.empty()) {
-    gradient = dy.detach();
-    owns_gradient = false;
+    gradient = leaf && dy.storage_.use_count() > 1 ? dy.clone() : dy.detach();
+    owns_gradient = leaf;
     return;
   }
   Tensor sum = owns_gradient ? gradient : Tensor::like(gradient);
@@ -82,7 +87,7 @@ void Node::receive(const Tensor& dy) {
 
 void Tensor::track() {
   DRAPE_CHECK(!empty(), "track: expected a tensor with elements, got an empty one");
-  node_ = make_node(shape_);
+  node_ = make_node(*this);
   node_->leaf = true;
 }
 
@@ -98,7 +103,7 @@ void Tensor::clear_grad() {
 
 Tensor record(Tensor y, std::initializer_list<Tensor> inputs, Backward backward) {
   if (std::ranges::none_of(inputs, [](const Tensor& input) { return input.tracked(); })) return y;
-  NodePointer node = make_node(y.shape());
+  NodePointer node = make_node(y);
   node->inputs.reserve(inputs.size());
   for (const Tensor& input : inputs) node->inputs.push_back(input.node_);
   node->backward = std::move(backward);

@@ -33,10 +33,6 @@ std::string_view safetensors_name(DType dtype) {
   return dtype == DType::f32 ? "F32" : "F64";
 }
 
-bool is_real(DType dtype) {
-  return dtype != DType::u8 && dtype != DType::i32;
-}
-
 template <class F>
 void with_bytes(Tensor& tensor, F&& f) {
   const auto size = static_cast<std::size_t>(tensor.bytes());

@@ -64,8 +64,8 @@ Device device_of(const DLDevice& device) {
 }
 
 // Strides count where there is more than one place to go.
-bool is_contiguous(const DLTensor& tensor) {
-  if (tensor.strides == nullptr) return true;
+bool is_contiguous(const DLTensor& tensor, const Shape& shape) {
+  if (tensor.strides == nullptr || shape.size() == 0) return true;
   std::int64_t expected = 1;
   for (int axis = tensor.ndim - 1; axis >= 0; --axis) {
     if (tensor.shape[axis] != 1 && tensor.strides[axis] != expected) return false;
@@ -108,8 +108,9 @@ Tensor from_dlpack(DLManagedTensor* managed) {
               "dlpack: expected extents, got none");
   const Shape shape(
       std::span<const std::int64_t>(tensor.shape, static_cast<std::size_t>(tensor.ndim)));
-  DRAPE_CHECK(is_contiguous(tensor),
+  DRAPE_CHECK(is_contiguous(tensor, shape),
               "dlpack: expected contiguous elements, the last axis fastest, got strides");
+  DRAPE_CHECK(tensor.data != nullptr || shape.size() == 0, "dlpack: expected elements, got none");
   char* const elements = static_cast<char*>(tensor.data) + tensor.byte_offset;
   return Tensor::around(elements, shape, dtype, device, [managed] {
     if (managed->deleter != nullptr) managed->deleter(managed);

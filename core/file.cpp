@@ -132,6 +132,17 @@ std::string read_file(const fs::path& path, std::size_t max_bytes) {
   }
 }
 
+std::vector<fs::path> entries_of(const fs::path& folder) {
+  std::vector<fs::path> entries;
+  std::error_code error;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
+    entries.push_back(at->path());
+  if (error && error != std::errc::no_such_file_or_directory)
+    fail("read folder", folder, error.value());
+  std::ranges::sort(entries);
+  return entries;
+}
+
 void make_folder(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);

@@ -23,13 +23,13 @@ using Function = std::function<Tensor(std::span<const Tensor> inputs)>;
 
 /// Compares dy[j]/dx[i] for every output j and every element i of every input with its difference
 /// quotient: |difference| <= 1e-6 + 1e-5 |expected|. Returns the worst violation in one line, or an
-/// empty string. A gradient that does not arrive counts as 0. Calls f twice for each element of
-/// the inputs, and once forward and backward for each of y's: for a few dozen of them. Error unless
-/// the inputs are f64 on the CPU.
+/// empty string. A gradient that does not arrive counts as 0. Calls f once, twice for each
+/// element of the inputs, and once forward and backward for each of y's: for a few dozen of them.
+/// Error unless the inputs are f64 on the CPU.
 std::string jacobian_error(const Function& f, std::span<const Tensor> inputs);
 
 /// Compares the derivative of sum(y * dy) along a random direction of all inputs at once, for a
-/// random dy, both drawn with `seed`: three calls of f, what larger inputs can afford.
+/// random dy, both drawn with `seed`: four calls of f, what larger inputs can afford.
 /// |difference| <= 1e-5 * (sum of |gradient| |direction|). Otherwise as above.
 std::string directional_error(const Function& f, std::span<const Tensor> inputs,
                               std::uint64_t seed);

@@ -67,8 +67,9 @@ std::vector<std::int32_t> permutation(RandomStream stream, std::int64_t count) {
 }
 
 double beta_draw(RandomStream stream, double alpha) {
-  DRAPE_CHECK(alpha > 0.0 && std::isfinite(alpha), "beta_draw: expected a finite alpha > 0, got {}",
-              alpha);
+  // Logarithms of smaller ones' draws are infinite.
+  DRAPE_CHECK(alpha >= 1e-300 && std::isfinite(alpha),
+              "beta_draw: expected a finite alpha >= 1e-300, got {}", alpha);
   Reader reader(stream);
   const double a = log_gamma_draw(reader, alpha), b = log_gamma_draw(reader, alpha);
   return 1.0 / (1.0 + std::exp(b - a));

@@ -46,8 +46,8 @@ class Generator {
 /// stream.
 std::vector<std::int32_t> permutation(RandomStream stream, std::int64_t count);
 
-/// One draw of Beta(alpha, alpha), alpha > 0, as G1 / (G1 + G2) with Gamma draws by Marsaglia &
-/// Tsang 2000.
+/// One draw of Beta(alpha, alpha), alpha >= 1e-300, as G1 / (G1 + G2) with Gamma draws by Marsaglia
+/// & Tsang 2000.
 double beta_draw(RandomStream stream, double alpha);
 
 }  // namespace drape

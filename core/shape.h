@@ -22,7 +22,11 @@ class Shape {
   explicit Shape(std::span<const std::int64_t> extents);
 
   int rank() const { return rank_; }
-  std::int64_t operator[](int axis) const { return extents_[static_cast<std::size_t>(axis)]; }
+  /// Error unless 0 <= axis < rank().
+  std::int64_t operator[](int axis) const {
+    if (axis < 0 || axis >= rank_) refuse(axis);
+    return extents_[static_cast<std::size_t>(axis)];
+  }
   /// Number of elements: the product of the extents.
   std::int64_t size() const;
   std::span<const std::int64_t> extents() const {
@@ -36,6 +40,8 @@ class Shape {
   }
 
  private:
+  [[noreturn]] void refuse(int axis) const;
+
   std::array<std::int64_t, kMaxRank> extents_{};
   int rank_ = 0;
 };

@@ -2,6 +2,8 @@
 
 #include <array>
 #include <atomic>
+#include <cmath>
+#include <limits>
 
 #include "kernels/cast.h"
 #include "kernels/memory.h"
@@ -19,6 +21,16 @@ void with_elements(DType dtype, F&& f) {
   DRAPE_CHECK(dtype == DType::bf16, "assign: expected elements of type f32, f64 or bf16, got {}",
               name(dtype));
   f(BFloat16{});
+}
+
+// The value as a whole number. Error: it is none, or T has no such.
+template <class T>
+T whole(double value) {
+  using Limits = std::numeric_limits<T>;
+  DRAPE_CHECK(value >= Limits::min() && value <= Limits::max() && value == std::trunc(value),
+              "tensor: expected a whole number {} ... {}, got {}", Limits::min(), Limits::max(),
+              value);
+  return static_cast<T>(value);
 }
 
 }  // namespace
@@ -110,10 +122,15 @@ Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device) {
 
 Tensor Tensor::full(const Shape& shape, double value, DType dtype, Device device) {
   const auto count = static_cast<std::size_t>(shape.size());
+  const auto all = [&](auto element) {
+    return from(shape, std::vector(count, element)).to(device);
+  };
+  if (dtype == DType::u8) return all(whole<std::uint8_t>(value));
+  if (dtype == DType::i32) return all(whole<std::int32_t>(value));
   return from(shape, std::vector<double>(count, value)).to(dtype).to(device);
 }
 
-template <class T>
+template <Element T>
 Tensor Tensor::from(const Shape& shape, std::span<const T> values, Device device) {
   DRAPE_CHECK(static_cast<std::int64_t>(values.size()) == shape.size(),
               "tensor: expected {} values for shape {}, got {}", shape.size(), shape.to_string(),
@@ -147,7 +164,8 @@ Tensor Tensor::reshape(const Shape& shape) const {
               shape.to_string());
   Tensor t = detach();
   t.shape_ = shape;
-  return t;
+  return record(t, {*this},
+                [from = shape_](const Tensor& dt) -> Grads { return {dt.reshape(from)}; });
 }
 
 Tensor Tensor::detach() const {
@@ -203,7 +221,7 @@ void Tensor::assign(const Tensor& source) {
   });
 }
 
-template <class T>
+template <Element T>
 std::vector<T> Tensor::to_vector() const {
   const Tensor host = to(Device::cpu);
   const T* values = host.data<T>();
@@ -218,7 +236,10 @@ template std::vector<std::int32_t> Tensor::to_vector() const;
 double Tensor::item() const {
   DRAPE_CHECK(!empty() && size() == 1, "item: expected a tensor of one element, got shape {}",
               shape_.to_string());
-  return to(Device::cpu).to(DType::f64).to_vector<double>()[0];
+  const Tensor host = to(Device::cpu);
+  if (dtype_ == DType::u8) return host.data<std::uint8_t>()[0];
+  if (dtype_ == DType::i32) return host.data<std::int32_t>()[0];
+  return host.to(DType::f64).data<double>()[0];
 }
 
 }  // namespace drape

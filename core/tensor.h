@@ -1,6 +1,8 @@
 // Tensor: a handle to contiguous elements, and the history that gradients flow back through.
 #pragma once
 
+#include <concepts>
+#include <cstdint>
 #include <functional>
 #include <initializer_list>
 #include <memory>
@@ -26,22 +28,28 @@ enum class DType { f32, f64, bf16, u8, i32 };
 std::string_view name(DType dtype);
 std::string_view name(Device device);
 
+/// Whether elements are real numbers, not counts.
+constexpr bool is_real(DType dtype) {
+  return dtype != DType::u8 && dtype != DType::i32;
+}
+
 /// Bytes of one element.
 constexpr std::int64_t size_of(DType dtype) {
   return dtype == DType::u8 ? 1 : dtype == DType::bf16 ? 2 : dtype == DType::f64 ? 8 : 4;
 }
 
-/// The DType of a C++ element type.
+/// The C++ types of elements.
 template <class T>
-inline constexpr DType kDTypeOf = DType::f32;
-template <>
-inline constexpr DType kDTypeOf<double> = DType::f64;
-template <>
-inline constexpr DType kDTypeOf<BFloat16> = DType::bf16;
-template <>
-inline constexpr DType kDTypeOf<std::uint8_t> = DType::u8;
-template <>
-inline constexpr DType kDTypeOf<std::int32_t> = DType::i32;
+concept Element = std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, BFloat16> ||
+    std::same_as<T, std::uint8_t> || std::same_as<T, std::int32_t>;
+
+/// The DType of a C++ element type.
+template <Element T>
+inline constexpr DType kDTypeOf = std::same_as<T, float>          ? DType::f32
+                                  : std::same_as<T, double>       ? DType::f64
+                                  : std::same_as<T, BFloat16>     ? DType::bf16
+                                  : std::same_as<T, std::uint8_t> ? DType::u8
+                                                                  : DType::i32;
 
 /// What elements of a type are computed in, and what is kept in it beside them: statistics, offsets
 /// and targets. f32 for bf16, else the type itself.
@@ -69,9 +77,9 @@ class Tensor {
   static Tensor full(const Shape& shape, double value, DType dtype = DType::f32,
                      Device device = Device::cpu);
   /// Error unless there are shape.size() values.
-  template <class T>
+  template <Element T>
   static Tensor from(const Shape& shape, std::span<const T> values, Device device = Device::cpu);
-  template <class T>
+  template <Element T>
   static Tensor from(const Shape& shape, const std::vector<T>& values) {
     return from(shape, std::span<const T>(values));
   }
@@ -95,21 +103,22 @@ class Tensor {
 
   /// The elements, on device(). Error unless T is dtype()'s type. A null pointer if the tensor is
   /// empty.
-  template <class T>
+  template <Element T>
   T* data() {
     return static_cast<T*>(raw(kDTypeOf<T>));
   }
-  template <class T>
+  template <Element T>
   const T* data() const {
     return static_cast<const T*>(raw(kDTypeOf<T>));
   }
 
-  /// The same elements under another shape of equal size, without history.
+  /// The same elements under another shape of equal size. Gradients flow back through it.
   Tensor reshape(const Shape& shape) const;
   /// The same elements without history.
   Tensor detach() const;
-  /// New elements, without history: a copy, on a device, or of a type.
+  /// A copy, without history.
   Tensor clone() const;
+  /// On a device, or of a type, without history: a copy, or the same elements if they are already.
   Tensor to(Device device) const;
   Tensor to(DType dtype) const;
   /// Overwrites the elements with those of a tensor of equal shape on the same device; f32, f64 and
@@ -117,7 +126,7 @@ class Tensor {
   void assign(const Tensor& source);
 
   /// The elements on the host.
-  template <class T>
+  template <Element T>
   std::vector<T> to_vector() const;
   /// The only element. Error unless size() is 1.
   double item() const;
@@ -133,6 +142,7 @@ class Tensor {
 
  private:
   struct Storage;
+  friend struct Node;
   friend Tensor record(Tensor y, std::initializer_list<Tensor> inputs, Backward backward);
   friend Tensor record_scalar(Tensor y, std::initializer_list<Tensor> inputs, const Grads& grads);
   friend void backward(const Tensor& y, const Tensor& dy);

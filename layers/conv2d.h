@@ -22,7 +22,7 @@ struct Conv2dOptions {
 
 /// y = pooling(activation(b + w * x)), the formula of kernels/conv2d.h. b may be an empty Tensor.
 ///   x [N,H,W,C]   w [K,R,S,C/groups]   b [K]   y [N,P,Q,K], or [N,P/2,Q/2,K] pooled
-Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOptions& options);
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOptions& options = {});
 
 /// The sizes of conv2d for x and w of these shapes. Error, naming `op`, where they do not fit.
 Conv2dGeometry conv2d_geometry(const char* op, const Shape& x, const Shape& w,
@@ -43,7 +43,7 @@ OnnxValue onnx_convolution(OnnxGraph& graph, std::string_view op,
 class Conv2d : public Module {
  public:
   /// `out` square filters of size filter x filter over `in` channels, with a bias.
-  Conv2d(std::int64_t in, std::int64_t out, std::int64_t filter, const Conv2dOptions& options);
+  Conv2d(std::int64_t in, std::int64_t out, std::int64_t filter, const Conv2dOptions& options = {});
 
   Tensor forward(const Tensor& x, Pass& pass) override;
   Shape output_shape(const Shape& x) const override;

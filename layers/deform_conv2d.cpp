@@ -157,4 +157,14 @@ std::string DeformConv2d::onnx_mask(OnnxGraph& graph, const OnnxValue& x) const 
   return graph.node("Sigmoid", {mask.name});
 }
 
+void each_deformable(Sequential& network, Tensor x,
+                     const std::function<void(const std::string& name, DeformConv2d& layer,
+                                              const Tensor& x)>& body) {
+  Pass pass = Pass::eval();
+  network.each([&](const std::string& name, Module& module) {
+    if (auto* const deformable = dynamic_cast<DeformConv2d*>(&module)) body(name, *deformable, x);
+    x = module.forward(x, pass);
+  });
+}
+
 }  // namespace drape

@@ -26,7 +26,7 @@ struct DeformConv2dOptions {
 /// The last axis of offset is (group, tap, (dy, dx)), that of mask (group, tap), as torchvision's
 /// channels. Beside x in bf16 both are in f32; those in bf16 are cast to it.
 Tensor deform_conv2d(const Tensor& x, const Tensor& offset, const Tensor& mask, const Tensor& w,
-                     const Tensor& b, const DeformConv2dOptions& options);
+                     const Tensor& b, const DeformConv2dOptions& options = {});
 
 /// Whether an ordinary convolution, followed by a sigmoid, predicts a mask too: DCNv2.
 enum class Modulation { none, masked };
@@ -38,7 +38,7 @@ class DeformConv2d : public Module {
  public:
   /// `out` square filters of size filter x filter over `in` channels, with a bias.
   DeformConv2d(std::int64_t in, std::int64_t out, std::int64_t filter,
-               const DeformConv2dOptions& options, Modulation modulation = Modulation::none);
+               const DeformConv2dOptions& options = {}, Modulation modulation = Modulation::none);
 
   Tensor forward(const Tensor& x, Pass& pass) override;
   /// Where the taps sample x, in input pixels from where an ordinary convolution's do:
@@ -59,5 +59,11 @@ class DeformConv2d : public Module {
   Tensor offset_weight_, offset_bias_, weight_, bias_;
   Tensor mask_weight_, mask_bias_;  // empty without modulation
 };
+
+/// Runs a network on x in eval mode, and calls body(name, layer, its input) for every deformable
+/// convolution in it.
+void each_deformable(
+    Sequential& network, Tensor x,
+    const std::function<void(const std::string& name, DeformConv2d& layer, const Tensor& x)>& body);
 
 }  // namespace drape

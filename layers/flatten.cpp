@@ -13,8 +13,7 @@ Shape flat(const Shape& x) {
 }  // namespace
 
 Tensor flatten(const Tensor& x) {
-  return record(x.reshape(flat(x.shape())), {x},
-                [x_shape = x.shape()](const Tensor& dy) -> Grads { return {dy.reshape(x_shape)}; });
+  return x.reshape(flat(x.shape()));
 }
 
 Shape Flatten::output_shape(const Shape& x) const {

@@ -16,7 +16,8 @@ void check(const char* op, const Tensor& logits, const Tensor& targets, const Sc
   const std::int64_t rows = logits.shape()[0];
   DRAPE_CHECK(scores.labels.empty() || scores.labels.shape() == Shape({rows}),
               "{}: expected labels [{}], got {}", op, rows, scores.labels.shape().to_string());
-  DRAPE_CHECK(scores.predictions.empty() || scores.first + rows <= scores.predictions.size(),
+  DRAPE_CHECK(scores.predictions.empty() ||
+                  (scores.first >= 0 && scores.first <= scores.predictions.size() - rows),
               "{}: expected room for {} predictions from {} on, got {}", op, rows, scores.first,
               scores.predictions.shape().to_string());
   for (const Tensor* tensor : {&scores.labels, &scores.predictions}) {

@@ -28,6 +28,7 @@ std::int64_t Module::parameter_count() {
 
 void Module::to(Device device) {
   visit([&](std::string_view, Role role, Tensor& tensor) {
+    if (tensor.device() == device) return;
     tensor = tensor.to(device);
     if (is_trained(role)) tensor.track();
   });
@@ -35,7 +36,9 @@ void Module::to(Device device) {
 
 void Module::to(DType dtype) {
   visit([&](std::string_view, Role role, Tensor& tensor) {
-    tensor = tensor.to(role == Role::parameter ? dtype : accumulator(dtype));
+    const DType own = role == Role::parameter ? dtype : accumulator(dtype);
+    if (tensor.dtype() == own || !is_real(tensor.dtype())) return;
+    tensor = tensor.to(own);
     if (is_trained(role)) tensor.track();
   });
 }
@@ -98,10 +101,12 @@ std::int64_t Sequential::multiply_adds(const Shape& x) const {
 
 OnnxValue Sequential::onnx(OnnxGraph& graph, const OnnxValue& x) const {
   OnnxValue y = x;
+  const std::string outer = graph.module();
   for (const auto& [name, module] : modules_) {
-    graph.enter(name);
+    graph.enter(outer.empty() ? name : outer + "." + name);
     y = module->onnx(graph, y);
   }
+  graph.enter(outer);
   return y;
 }
 

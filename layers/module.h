@@ -1,6 +1,7 @@
 // Module: parameters and the function that uses them. Sequential: modules one after the other.
 #pragma once
 
+#include <concepts>
 #include <functional>
 #include <memory>
 #include <string>
@@ -81,8 +82,10 @@ class Module {
   std::vector<Tensor> parameters();
   /// Number of trained values.
   std::int64_t parameter_count();
-  /// Moves or converts the whole state; gradients collected so far are dropped. Where the others
-  /// are converted to bf16, wide parameters and buffers, which are statistics, are to f32.
+  /// Moves or converts the whole state, but for what is there or of that type already, and numbers
+  /// that are counted. Gradients of what is are dropped, and an optimiser made before does not know
+  /// it. Where the others are converted to bf16, wide parameters and buffers, which are statistics,
+  /// are to f32.
   void to(Device device);
   void to(DType dtype);
 
@@ -100,7 +103,7 @@ void initialize_uniform(Generator& random, Tensor& weight, Tensor& bias, std::in
 class Sequential : public Module {
  public:
   /// Appends a module under a name that is unique here.
-  template <class M>
+  template <std::derived_from<Module> M>
   Sequential& add(std::string name, M module) {
     return add(std::move(name), std::unique_ptr<Module>(std::make_unique<M>(std::move(module))));
   }

@@ -1,6 +1,9 @@
 // The engine: sums, order, depth, and one use of each history.
+#include <cmath>
+
 #include "layers/add.h"
 #include "layers/relu.h"
+#include "optim/sgd.h"
 #include "tests/catch.h"
 #include "tests/compare.h"
 
@@ -88,10 +91,27 @@ TEST_CASE("a history serves one backward pass", "[autograd]") {
   CHECK_THROWS_AS(backward(other), Error);
 }
 
-TEST_CASE("no gradient flows through detach, reshape or clone", "[autograd]") {
+TEST_CASE("a leaf's gradient is its own: clipping it changes nothing else", "[autograd]") {
+  Tensor a = leaf({1.0, 1.0}), b = leaf({1.0, 1.0});
+  const Tensor dy = Tensor::from({2}, std::vector<double>{3.0, 4.0});
+  backward(add(a, b), dy);
+  Sgd optimizer({a, b});
+  optimizer.clip_gradients(1.0);  // of a norm of sqrt(50)
+  const std::vector<double> clipped = values(a.grad());
+  CHECK(clipped[0] == Approx(3.0 / std::sqrt(50.0)));
+  CHECK(values(b.grad()) == clipped);
+  CHECK(values(dy) == std::vector<double>{3.0, 4.0});
+}
+
+TEST_CASE("gradients flow back through reshape", "[autograd]") {
+  const Tensor x = leaf({1.0, -2.0});
+  backward(relu(x.reshape({2, 1})), Tensor::full({2, 1}, 3.0, DType::f64));
+  CHECK(values(x.grad()) == std::vector<double>{3.0, 0.0});
+}
+
+TEST_CASE("no gradient flows through detach or clone", "[autograd]") {
   const Tensor x = leaf({1.0, 2.0});
   CHECK_FALSE(x.detach().tracked());
-  CHECK_FALSE(x.reshape({2, 1}).tracked());
   CHECK_FALSE(x.clone().tracked());
   backward(add(x, x.detach()), ones(2));
   CHECK(values(x.grad()) == std::vector<double>{1.0, 1.0});
@@ -120,6 +140,10 @@ TEST_CASE("backward names what does not fit", "[autograd]") {
   CHECK_THROWS_WITH(backward(add(x, x)), "backward: expected a scalar, got shape [2]");
   CHECK_THROWS_WITH(backward(add(x, x), ones(3)),
                     "backward: expected a gradient of shape [2], got [3]");
+  const Tensor y = add(x, x);
+  CHECK_THROWS_WITH(backward(y, Tensor::zeros({2})),
+                    "backward: expected a gradient in f64 on cpu, got one in f32 on cpu");
+  CHECK_NOTHROW(backward(y, ones(2)));  // the history is still there
   const Tensor too_many = record(ones(2), {x}, [](const Tensor& dy) -> Grads { return {dy, dy}; });
   CHECK_THROWS_WITH(backward(too_many, ones(2)), "backward: expected 1 gradients, got 2");
   const Tensor wrong_shape = record(ones(2), {x}, [](const Tensor&) -> Grads { return {ones(3)}; });

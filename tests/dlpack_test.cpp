@@ -74,6 +74,8 @@ TEST_CASE("strides that say nothing new are taken, others are refused and nothin
   foreign.managed.dl_tensor.strides = foreign.strides.data();
   from_dlpack(&foreign.managed);
   CHECK(foreign.deleted == 1);
+  foreign.extents[0] = 0;
+  CHECK(from_dlpack(&foreign.managed).shape() == Shape{0, 3});
   const auto refusal = [](const auto& change) {
     Foreign other;
     change(other, other.managed.dl_tensor);
@@ -92,6 +94,8 @@ TEST_CASE("strides that say nothing new are taken, others are refused and nothin
              ContainsSubstring("device type 7"));
   CHECK_THAT(refusal([](Foreign&, DLTensor& t) { t.byte_offset = 2; }),
              ContainsSubstring("bounds of 4 bytes"));
+  CHECK_THAT(refusal([](Foreign&, DLTensor& t) { t.data = nullptr; }),
+             ContainsSubstring("expected elements, got none"));
   CHECK_THAT(refusal([](Foreign& f, DLTensor& t) {
                f.extents.assign(7, 1);
                t.shape = f.extents.data();

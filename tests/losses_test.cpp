@@ -5,12 +5,12 @@
 #include <limits>
 #include <vector>
 
+#include "core/gradient_check.h"
 #include "core/placed.h"
 #include "tests/catch.h"
 #include "tests/compare.h"
 #include "tests/devices.h"
 #include "tests/goldens.h"
-#include "core/gradient_check.h"
 
 namespace drape::tests {
 namespace {
@@ -173,6 +173,9 @@ TEST_CASE("losses refuse labels and predictions that do not fit", "[losses]") {
   CHECK_THROWS_WITH(
       bce_with_logits(logits, logits, {.predictions = Tensor::zeros({3}, DType::i32), .first = 2}),
       "bce_with_logits: expected room for 2 predictions from 2 on, got [3]");
+  CHECK_THROWS_WITH(
+      bce_with_logits(logits, logits, {.predictions = Tensor::zeros({3}, DType::i32), .first = -2}),
+      "bce_with_logits: expected room for 2 predictions from -2 on, got [3]");
 }
 
 }  // namespace drape::tests

@@ -7,10 +7,12 @@
 #include <fstream>
 #include <protozero/pbf_reader.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/layout.h"
 #include "layers/deform_conv2d.h"
+#include "layers/linear.h"
 #include "models/build.h"
 #include "tests/catch.h"
 #include "tests/data_helpers.h"
@@ -122,6 +124,31 @@ TEST_CASE("write a modulated layer", "[.write]") {
   write("modulated.x", modulated.x);
   write("modulated.y", modulated.y);
   SUCCEED("written");
+}
+
+TEST_CASE("constants of modules inside modules have names of their own") {
+  const TemporaryFolder folder;
+  drape::Sequential model;
+  for (const char* name : {"first", "second"}) {
+    drape::Sequential block;
+    block.add("fc", drape::Linear(2, 2));
+    model.add(name, std::move(block));
+  }
+  OnnxGraph graph;
+  const OnnxValue x{"x", {1, 2}};
+  graph.write(folder / "model.onnx", x, model.onnx(graph, x), {});
+  std::vector<std::string> names;
+  const std::string file = content(folder / "model.onnx");
+  pbf_reader reader(file);
+  while (reader.next(7)) {
+    pbf_reader fields = reader.get_message();
+    while (fields.next(5)) {
+      pbf_reader initializer = fields.get_message();
+      while (initializer.next(8)) names.push_back(initializer.get_string());
+    }
+  }
+  CHECK(names == std::vector<std::string>{"first.fc.weight", "first.fc.bias", "second.fc.weight",
+                                          "second.fc.bias"});
 }
 
 TEST_CASE("a module without a form in ONNX is named") {

@@ -38,24 +38,43 @@ TEST_CASE("a shape is its extents, and a scalar has one element", "[tensor]") {
   CHECK(Shape{2, 3} == Shape{2, 3});
   CHECK_FALSE(Shape{2, 3} == Shape{3, 2});
   CHECK_FALSE(Shape{2} == Shape{2, 1});
+  CHECK_THROWS_WITH(shape[3], "shape: expected an axis of [2,3,5], got 3");
+  CHECK_THROWS_WITH(shape[-1], "shape: expected an axis of [2,3,5], got -1");
 }
 
 TEST_CASE("a shape refuses extents that are negative, too many or too large", "[tensor]") {
   CHECK_THROWS_WITH((Shape{2, -1}), "shape: expected extents >= 0, got [2,-1]");
   CHECK_THROWS_AS((Shape{1, 1, 1, 1, 1, 1, 1}), Error);
   CHECK_THROWS_AS((Shape{1 << 30, 1 << 30}), Error);
+  CHECK_THROWS_AS((Shape{0, 1 << 30, 1 << 30}), Error);
   CHECK_THROWS_AS((Shape{std::int64_t{1} << 62, 4, 1}), Error);
 }
 
 TEST_CASE("a tensor is made zero, full or from values", "[tensor]") {
   CHECK(Tensor::zeros({3}).to_vector<float>() == std::vector<float>(3, 0.0f));
   CHECK(Tensor::full({2}, 1.5, DType::f64).to_vector<double>() == std::vector<double>(2, 1.5));
+  CHECK(Tensor::full({2}, 255.0, DType::u8).to_vector<std::uint8_t>() ==
+        std::vector<std::uint8_t>(2, 255));
+  CHECK(Tensor::full({}, 7.0, DType::u8).item() == 7.0);
+  CHECK(Tensor::full({}, -7.0, DType::i32).item() == -7.0);
+  CHECK(Tensor::full({}, 0.1, DType::f64).item() == 0.1);
+  CHECK_THROWS_WITH(Tensor::full({}, 256.0, DType::u8),
+                    "tensor: expected a whole number 0 ... 255, got 256");
+  CHECK_THROWS_AS(Tensor::full({}, 0.5, DType::i32), Error);
   const Tensor t = Tensor::from({2, 2}, std::vector<std::int32_t>{1, 2, 3, 4});
   CHECK(t.dtype() == DType::i32);
   CHECK(t.bytes() == 16);
   CHECK(t.to_vector<std::int32_t>() == std::vector<std::int32_t>{1, 2, 3, 4});
   CHECK_THROWS_WITH(Tensor::from({2, 2}, std::vector<float>(3)),
                     "tensor: expected 4 values for shape [2,2], got 3");
+}
+
+TEST_CASE("elements are seen as their own type alone", "[tensor]") {
+  STATIC_REQUIRE(Element<std::int32_t>);
+  STATIC_REQUIRE_FALSE(Element<std::int64_t>);
+  STATIC_REQUIRE_FALSE(Element<std::uint32_t>);
+  CHECK_THROWS_WITH(Tensor::zeros({2}).data<std::int32_t>(),
+                    "tensor: expected elements of type i32, got f32");
 }
 
 TEST_CASE("copies of a handle share elements, clones do not", "[tensor]") {

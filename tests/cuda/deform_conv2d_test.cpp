@@ -172,4 +172,32 @@ TEST_CASE("deform_conv2d on CUDA with zero offsets is conv2d", "[cuda]") {
   CHECK(difference(dense, y.to(Device::cpu)) < 1e-12);
 }
 
+// TF32 has ten bits of fraction: 2^-12 is a quarter of its last one, to be dropped, 3 * 2^-12 three
+// quarters, to be rounded up.
+TEST_CASE("deform_conv2d on CUDA in TF32 rounds its factors to the nearest", "[cuda]") {
+  if (const std::string why = no_cuda(); !why.empty()) return skip(why);
+  constexpr float kQuarter = 1.0f / 4096;
+  const auto product = [](float a, float b) {
+    const auto first = [](float value) {
+      std::vector<float> values(8);
+      values[0] = value;
+      return Tensor::from({1, 1, 1, 8}, values).to(Device::cuda);
+    };
+    const Tensor offset = Tensor::zeros({1, 1, 1, 2}, DType::f32, Device::cuda);
+    return deform_conv2d(first(a), offset, {}, first(b), {}, {}).to(Device::cpu).item();
+  };
+  if constexpr (kCudaBuilt) set_cuda_math(Math::tf32);
+  CHECK(product(1.0f + 3 * kQuarter, 1.0f + kQuarter) == 1.0 + 4 * kQuarter);
+  CHECK(product(1.0f + kQuarter, -1.0f - 3 * kQuarter) == -1.0 - 4 * kQuarter);
+  if constexpr (kCudaBuilt) set_cuda_math(Math::f32);
+}
+
+TEST_CASE("deform_conv2d on CUDA refuses a batch of more pixels than it counts", "[cuda]") {
+  const kernels::DeformConv2dGeometry geometry{
+      conv2d_geometry("test", {1 << 20, 64, 64, 1}, {1, 1, 1, 1}, {}), 1};
+  CHECK_THROWS_WITH(
+      kernels::deform_conv2d_forward<float>(Cuda{}, geometry, {}, {}),
+      "deform_conv2d: expected images of fewer than 2^32 pixels in all, got 1048576 of 64x64");
+}
+
 }  // namespace drape::tests
