@@ -67,7 +67,7 @@ Batches::Batches(std::span<const std::int32_t> indices, std::int64_t batch_size,
 }
 
 std::int64_t Batches::size() const {
-  return (length(indices_) + batch_size_ - 1) / batch_size_;
+  return length(indices_) == 0 ? 0 : (length(indices_) - 1) / batch_size_ + 1;
 }
 
 std::span<const std::int32_t> Batches::operator[](std::int64_t i) const {
@@ -101,6 +101,12 @@ BatchPlan::BatchPlan(const Tensor& images, const Tensor& labels, std::int64_t cl
 
 void BatchPlan::replace(const Batches& batches, const EpochDraws& draws) {
   check_indices(labels_, batches.indices(), classes_);
+  DRAPE_CHECK(batches.batch_size() == batch_size_, "gather_batch: expected batches of {}, got {}",
+              batch_size_, batches.batch_size());
+  DRAPE_CHECK(draws.mixes.empty() == partners_.empty() &&
+                  draws.augmentations.empty() == augmentations_.empty(),
+              "gather_batch: expected mixes and augmentations if there were some before, and none "
+              "else");
   const Device device = images_.device();
   order_.assign(Tensor::from(order_.shape(), batches.indices(), device));
   if (!partners_.empty()) mix(batches, draws.mixes);

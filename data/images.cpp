@@ -1,9 +1,11 @@
 #include "data/images.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <span>
+#include <system_error>
 #include <utility>
 
 #include "core/check.h"
@@ -54,12 +56,10 @@ bool has_images(const fs::path& path) {
 }
 
 std::vector<fs::path> files_of(const fs::path& folder) {
-  std::vector<fs::path> files;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder))
-    if (has_images(entry.path())) files.push_back(entry.path());
+  std::vector<fs::path> files = entries_of(folder);
+  std::erase_if(files, [](const fs::path& file) { return !has_images(file); });
   DRAPE_CHECK(!files.empty(), "images: expected PNG or IDX files in '{}', got none",
               folder.string());
-  std::ranges::sort(files);
   return files;
 }
 
@@ -71,6 +71,8 @@ std::string read_standard_input() {
     DRAPE_CHECK(content.size() <= kMostFileBytes,
                 "images: expected at most {} bytes on standard input, got more", kMostFileBytes);
   }
+  DRAPE_CHECK(std::ferror(stdin) == 0, "images: cannot read standard input: {}",
+              std::generic_category().message(errno));
   return content;
 }
 
@@ -93,9 +95,10 @@ double each_covered(std::int64_t i, std::int64_t extent, std::int64_t side, Add&
 
 std::vector<NamedImage> read_images(const fs::path& path) {
   std::vector<NamedImage> images;
+  std::error_code no_folder;  // reading it as a file tells why
   if (path == "-") {
     append(bytes_of(read_standard_input()), "-", images);
-  } else if (fs::is_directory(path)) {
+  } else if (fs::is_directory(path, no_folder)) {
     for (const fs::path& file : files_of(path))
       append(bytes_of(read_file(file, kMostFileBytes)), file.filename().string(), images);
   } else {
@@ -108,6 +111,20 @@ std::vector<NamedImage> parse_images(std::span<const std::uint8_t> bytes, const 
   std::vector<NamedImage> images;
   append(bytes, name, images);
   return images;
+}
+
+Tensor batch_of(std::span<const GreyImage> images) {
+  DRAPE_CHECK(!images.empty(), "images: expected at least one, got none");
+  const std::int64_t height = images.front().height, width = images.front().width;
+  std::vector<float> elements;
+  for (const GreyImage& image : images) {
+    DRAPE_CHECK(image.height == height && image.width == width,
+                "images: expected all of {}x{} pixels, got {}x{}", height, width, image.height,
+                image.width);
+    for (const std::uint8_t pixel : image.pixels)
+      elements.push_back(static_cast<float>(pixel) / 255.0f);
+  }
+  return Tensor::from<float>({std::ssize(images), height, width, 1}, elements);
 }
 
 GreyImage resized(const GreyImage& image, std::int64_t side) {

@@ -79,7 +79,7 @@ void add_run_options(CLI::App& app, Settings& settings) {
                        "on the test images");
   app.add_option("--seed", settings.training.seed, "of the first run")
       ->check(within(std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max() - kMany,
-                     "a whole number of at most 19 digits"));
+                     "a whole number of at most 20 digits"));
   app.add_option("--seeds", settings.seeds, "runs, with consecutive seeds")->check(count(1, 1000));
   app.add_option("--threads", settings.threads, "0: as many as there are cores")
       ->check(count(0, 1024));
@@ -177,11 +177,11 @@ std::optional<TrainingCommand> parse_training_command(int argc, const char* cons
       ->check(real(0.0, 1e6));
   if (network.architecture == Architecture::dilated) {
     app.add_option("--dilation", command.network.dilation, "of the second convolution")
-        ->check(count(1, 1000));
+        ->check(count(1, kMostDilation));
   }
   if (network.architecture == Architecture::enhanced) {
     app.add_option("--dropout", command.network.dropout, "probability to drop")
-        ->check(real(0.0, 0.99));
+        ->check(real(0.0, kMostDropout));
   }
   add_run_options(app, settings);
   CLI::Option* const dry = app.add_flag_callback(

@@ -39,7 +39,7 @@ void export_pytorch(const fs::path& weights, const fs::path& target) {
 
 void print_predictions(const fs::path& weights, const PredictOptions& options) {
   SavedModel model = load_model(weights);
-  print(stdout, "{}", text_of(predict(model, options), model.classes, options.format));
+  write_result(text_of(predict(model, options), model.classes, options.format));
 }
 
 struct EvaluateOptions {
@@ -55,7 +55,7 @@ void evaluate(const fs::path& weights, const EvaluateOptions& options) {
   const LabelledImages& images =
       options.part == EvaluateOptions::Part::test ? data.test : data.train;
   const ModelFigures figures = evaluate_model(model, images);
-  print(stdout, "{}", text_of(figures, model.classes));
+  write_result(text_of(figures, model.classes));
   if (!options.json.empty()) write_file_atomically(options.json, json_of(figures, model.classes));
   if (!options.mistakes.empty()) {
     write_file_atomically(options.mistakes,

@@ -4,8 +4,12 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
+#include "core/file.h"
 #include "core/print.h"
 #include "examples/machine.h"
 #include "examples/program.h"
@@ -22,9 +26,8 @@ std::vector<RunResult> read_runs(const fs::path& out) {
   std::vector<RunResult> runs;
   for (const System& system : systems()) {
     std::vector<RunResult> seeds;
-    std::error_code no_such_folder;
-    for (const auto& entry : fs::directory_iterator(out / system.name, no_such_folder))
-      if (fs::exists(entry.path() / "result.json")) seeds.push_back(read_run(entry.path()));
+    for (const fs::path& entry : entries_of(out / system.name))
+      if (fs::exists(entry / "result.json")) seeds.push_back(read_run(entry));
     std::ranges::sort(seeds, {}, &RunResult::seed);
     runs.insert(runs.end(), seeds.begin(), seeds.end());
   }
@@ -63,12 +66,26 @@ Pictures picture_runs(const std::vector<RunResult>& runs, const Settings& settin
   return pictures;
 }
 
+// As a shell takes it.
+std::string command_of(std::span<const char* const> words) {
+  std::string command;
+  for (const std::string word : words) {
+    constexpr std::string_view kPlain =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@%+=:,./-_";
+    const bool plain = !word.empty() && word.find_first_not_of(kPlain) == std::string::npos;
+    std::string quoted = "'";
+    for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    command += (command.empty() ? "" : " ") + (plain ? word : quoted + "'");
+  }
+  return command;
+}
+
 int compare(int argc, const char* const* argv) {
   const auto command = parse_compare_command(argc, argv);
   if (!command) return 0;
   const Settings& settings = command->settings;
   ReportOptions options{
-      .command = fmt::format("{}", fmt::join(argv, argv + argc, " ")),
+      .command = command_of(std::span(argv, static_cast<std::size_t>(argc))),
       .machine = describe_machine(),
       .class_names = std::vector<std::string>(kClassNames.begin(), kClassNames.end())};
   const auto done = [&](int exit_code) {

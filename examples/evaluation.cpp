@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "data/images.h"
 #include "examples/report/svg.h"
 
 namespace drape {
@@ -82,14 +83,6 @@ class Tally {
   std::array<Bin, static_cast<std::size_t>(kBins)> bins_{};
 };
 
-Tensor batch_of(const LabelledImages& images, std::int64_t begin, std::int64_t end) {
-  const std::int64_t size = images.height * images.width;
-  std::vector<float> pixels;
-  for (std::int64_t i = begin * size; i < end * size; ++i)
-    pixels.push_back(static_cast<float>(images.pixels[static_cast<std::size_t>(i)]) / 255.0f);
-  return Tensor::from<float>({end - begin, images.height, images.width, 1}, pixels);
-}
-
 }  // namespace
 
 GreyImage image_of(const LabelledImages& images, std::int64_t number) {
@@ -104,13 +97,11 @@ ModelFigures evaluate_model(SavedModel& model, const LabelledImages& images) {
   Tally tally(classes);
   for (std::int64_t begin = 0; begin < images.size(); begin += kJudgedAtOnce) {
     const std::int64_t end = std::min(begin + kJudgedAtOnce, images.size());
-    Pass pass = Pass::eval();
-    const Tensor logits = model.network.forward(batch_of(images, begin, end), pass);
-    DRAPE_CHECK(logits.shape()[1] == std::ssize(model.classes),
-                "evaluate: expected {} classes, got {}", logits.shape()[1], classes);
-    const std::vector<float> rows = logits.to_vector<float>();
+    std::vector<GreyImage> some;
+    for (std::int64_t i = begin; i < end; ++i) some.push_back(image_of(images, i));
+    const std::vector<float> logits = logits_of(model, batch_of(some));
     for (std::int64_t i = begin; i < end; ++i) {
-      const auto row = std::span(rows).subspan(static_cast<std::size_t>(i - begin) * classes);
+      const auto row = std::span(logits).subspan(static_cast<std::size_t>(i - begin) * classes);
       tally.add(images.labels[static_cast<std::size_t>(i)], log_probabilities(row.first(classes)));
     }
   }

@@ -53,13 +53,10 @@ void EventObserver::on_epoch_end(const History& history, Standing /*standing*/) 
 }
 
 void EventObserver::write_offsets(std::int64_t epoch) {
-  Tensor x = images_;
-  Pass pass = Pass::eval();
-  model_.each([&](const std::string& name, Module& module) {
-    if (const auto* deformable = dynamic_cast<DeformConv2d*>(&module))
-      log_.histogram("offsets/" + name, epoch, values_of(deformable->offsets(x)));
-    x = module.forward(x, pass);
-  });
+  each_deformable(model_, images_,
+                  [&](const std::string& name, DeformConv2d& layer, const Tensor& x) {
+                    log_.histogram("offsets/" + name, epoch, values_of(layer.offsets(x)));
+                  });
 }
 
 }  // namespace drape

@@ -9,6 +9,7 @@
 
 #include "core/check.h"
 #include "core/file.h"
+#include "examples/fields.h"
 #include "layers/deform_conv2d.h"
 
 namespace drape {
@@ -18,6 +19,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kCountedImages = 64;
 constexpr std::size_t kMostBytes = std::size_t{64} << 20;
+constexpr std::int64_t kMostCounted = std::int64_t{1} << 48;
 constexpr const char* kOffsetsFile = "offsets.json";
 
 double part(std::int64_t count, std::int64_t total) {
@@ -25,18 +27,22 @@ double part(std::int64_t count, std::int64_t total) {
 }
 
 OffsetHistogram parse_histogram(const Json& json) {
+  const Fields fields(json);
   OffsetHistogram one;
-  json.at("epoch").get_to(one.epoch);
-  json.at("layer").get_to(one.layer);
-  json.at("side").get_to(one.side);
-  json.at("escaping").get_to(one.escaping);
-  const Json& counts = json.at("counts");
-  DRAPE_CHECK(counts.size() == one.counts.size(), "expected {} counts, got {}", one.counts.size(),
-              counts.size());
-  counts.get_to(one.counts);
-  const bool counted = std::ranges::none_of(one.counts, [](std::int64_t c) { return c < 0; });
+  one.epoch = fields.get<int>("epoch");
+  one.layer = fields.get<std::string>("layer");
+  one.side = fields.get<std::int64_t>("side");
+  one.escaping = fields.get<std::int64_t>("escaping");
+  const Json& counts = fields.at("counts");
+  DRAPE_CHECK(counts.is_array() && counts.size() == one.counts.size(), "expected {} counts, got {}",
+              one.counts.size(), counts.size());
+  for (std::size_t i = 0; i < one.counts.size(); ++i)
+    one.counts[i] = Fields::convert<std::int64_t>(counts[i], "counts");
+  const bool counted =
+      std::ranges::all_of(one.counts, [](std::int64_t c) { return c >= 0 && c <= kMostCounted; });
   DRAPE_CHECK(counted && one.escaping >= 0 && one.escaping <= one.total(),
-              "expected counts >= 0 of which some escape, got others in epoch {}", one.epoch);
+              "expected counts of 0 ... 2^48 of which some escape, got others in epoch {}",
+              one.epoch);
   DRAPE_CHECK(one.epoch >= 1 && one.side >= 1, "expected an epoch and a side >= 1, got {} and {}",
               one.epoch, one.side);
   return one;
@@ -123,17 +129,12 @@ void OffsetRecorder::on_resume(const Resumption& from) {
 
 void OffsetRecorder::on_epoch_end(const History& history, Standing /*standing*/) {
   const std::size_t before = history_.size();
-  Tensor x = images_;
-  Pass pass = Pass::eval();
-  model_.each([&](const std::string& name, Module& module) {
-    if (const auto* deformable = dynamic_cast<DeformConv2d*>(&module)) {
-      OffsetHistogram& one =
-          history_.emplace_back(count_offsets(deformable->offsets(x), x.shape()[1]));
-      one.epoch = history.back().epoch;
-      one.layer = name;
-    }
-    x = module.forward(x, pass);
-  });
+  each_deformable(
+      model_, images_, [&](const std::string& name, DeformConv2d& layer, const Tensor& x) {
+        OffsetHistogram& one = history_.emplace_back(count_offsets(layer.offsets(x), x.shape()[1]));
+        one.epoch = history.back().epoch;
+        one.layer = name;
+      });
   if (history_.size() > before) write_offsets(history_, folder_);
 }
 

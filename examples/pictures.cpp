@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "data/images.h"
 #include "data/mixup.h"
 
 namespace drape {
@@ -86,11 +87,7 @@ std::vector<SamplingPicture> picture_sampling(Sequential& network, const Labelle
   std::vector<SamplingPicture> pictures;
   for (const std::int64_t number : sampled_images(images)) {
     const GreyImage image = image_of(images, number);
-    std::vector<float> pixels;
-    for (const std::uint8_t pixel : image.pixels)
-      pixels.push_back(static_cast<float>(pixel) / 255.0f);
-    const auto grid =
-        SamplingGrid::of(network, Tensor::from<float>({1, image.height, image.width, 1}, pixels));
+    const auto grid = SamplingGrid::of(network, batch_of(std::span(&image, 1)));
     if (!grid) return {};
     for (const auto& [name, place] : places_of(image, grid->side()))
       pictures.push_back({image, images.labels[static_cast<std::size_t>(number)], name,

@@ -14,15 +14,15 @@ namespace {
 
 constexpr std::size_t kAtOnce = 500;
 
-// The images as the network takes them: [N,28,28,1], 0 ... 1, white on black.
-Tensor batch_of(std::span<const NamedImage> images, bool invert) {
-  std::vector<float> pixels;
+// The images as the network takes them: 28x28, white on black.
+std::vector<GreyImage> prepared(std::span<const NamedImage> images, bool invert) {
+  std::vector<GreyImage> all;
   for (const NamedImage& named : images) {
-    for (const std::uint8_t pixel : resized(named.image, kImageSide).pixels)
-      pixels.push_back(static_cast<float>(invert ? 255 - pixel : pixel) / 255.0f);
+    GreyImage& image = all.emplace_back(resized(named.image, kImageSide));
+    if (!invert) continue;
+    for (std::uint8_t& pixel : image.pixels) pixel = static_cast<std::uint8_t>(255 - pixel);
   }
-  return Tensor::from<float>({static_cast<std::int64_t>(images.size()), kImageSide, kImageSide, 1},
-                             pixels);
+  return all;
 }
 
 // softmax of a row of logits, sorted.
@@ -102,15 +102,10 @@ std::vector<Prediction> predict(SavedModel& model, const PredictOptions& options
   std::vector<Prediction> predictions;
   for (std::size_t begin = 0; begin < images.size(); begin += kAtOnce) {
     const auto batch = std::span(images).subspan(begin, std::min(kAtOnce, images.size() - begin));
-    Pass pass = Pass::eval();
-    const Tensor logits = model.network.forward(batch_of(batch, options.invert), pass);
-    DRAPE_CHECK(logits.shape()[1] == std::ssize(model.classes),
-                "predict: expected {} classes of names, got {}", logits.shape()[1],
-                model.classes.size());
-    const std::vector<float> rows = logits.to_vector<float>();
+    const std::vector<float> logits = logits_of(model, batch_of(prepared(batch, options.invert)));
     for (std::size_t i = 0; i < batch.size(); ++i) {
       auto classes =
-          sorted_classes(std::span(rows).subspan(i * model.classes.size(), model.classes.size()));
+          sorted_classes(std::span(logits).subspan(i * model.classes.size(), model.classes.size()));
       classes.resize(std::min(classes.size(), static_cast<std::size_t>(options.top)));
       predictions.push_back({batch[i].name, std::move(classes)});
     }

@@ -10,6 +10,7 @@
 
 #include "core/check.h"
 #include "core/file.h"
+#include "examples/fields.h"
 #include "models/systems.h"
 
 namespace drape {
@@ -56,50 +57,6 @@ void validate_confusion(const Confusion& confusion) {
       DRAPE_CHECK(count >= 0, "run: expected confusion counts >= 0, got {}", count);
   }
 }
-
-// Reads named fields out of one JSON object; every mistake becomes an Error naming the field.
-class Fields {
- public:
-  explicit Fields(const Json& object) : object_(object) {
-    DRAPE_CHECK(object.is_object(), "expected a JSON object, got {}", object.type_name());
-  }
-
-  const Json& at(const char* name) const {
-    const auto field = object_.find(name);
-    DRAPE_CHECK(field != object_.end(), "expected a field '{}', got none", name);
-    return *field;
-  }
-
-  template <class T>
-  T get(const char* name) const {
-    return convert<T>(at(name), name);
-  }
-
-  template <class T>
-  static T convert(const Json& value, std::string_view name) {
-    DRAPE_CHECK(holds<T>(value), "expected another kind of value for '{}', got {}", name,
-                value.is_number() ? value.dump() : value.type_name());
-    return value.get<T>();
-  }
-
- private:
-  // Whether the value is a T, without rounding or wrapping.
-  template <class T>
-  static bool holds(const Json& value) {
-    if constexpr (std::is_same_v<T, bool>)
-      return value.is_boolean();
-    else if constexpr (std::is_same_v<T, std::string>)
-      return value.is_string();
-    else if constexpr (std::is_floating_point_v<T>)
-      return value.is_number();
-    else if (value.is_number_unsigned())
-      return std::in_range<T>(value.get<std::uint64_t>());
-    else
-      return value.is_number_integer() && std::in_range<T>(value.get<std::int64_t>());
-  }
-
-  const Json& object_;
-};
 
 Confusion parse_confusion(const Json& rows) {
   DRAPE_CHECK(rows.is_array(), "expected an array for 'confusion', got {}", rows.type_name());
@@ -254,6 +211,9 @@ void write_run(const RunResult& run, const std::filesystem::path& folder) {
 RunResult read_run(const std::filesystem::path& folder) {
   RunResult run = in_file(folder / "result.json", parse_result);
   run.history = in_file(folder / "history.csv", parse_history);
+  // It is written first: a run that was killed in between, or that goes on, is an epoch ahead.
+  if (run.history.size() > static_cast<std::size_t>(run.epochs_run))
+    run.history.resize(static_cast<std::size_t>(run.epochs_run));
   try {
     validate(run);
   } catch (const Error& error) {

@@ -20,17 +20,12 @@ Position regular_tap(Position at, std::int64_t k) {
 std::optional<SamplingGrid> SamplingGrid::of(Sequential& network, const Tensor& image) {
   std::vector<Layer> layers;
   bool fits = true;
-  Tensor x = image;
-  Pass pass = Pass::eval();
-  network.each([&](const std::string& /*name*/, Module& module) {
-    if (const auto* deformable = dynamic_cast<DeformConv2d*>(&module)) {
-      const Tensor offsets = deformable->offsets(x);
-      const std::int64_t side = x.shape()[1];
-      fits = fits && offsets.shape() == Shape{1, side, side, 2 * kTaps};
-      layers.push_back({side, static_cast<double>(image.shape()[1]) / static_cast<double>(side),
-                        offsets.to_vector<float>()});
-    }
-    x = module.forward(x, pass);
+  each_deformable(network, image, [&](const std::string&, DeformConv2d& layer, const Tensor& x) {
+    const Tensor offsets = layer.offsets(x);
+    const std::int64_t side = x.shape()[1];
+    fits = fits && offsets.shape() == Shape{1, side, side, 2 * kTaps};
+    layers.push_back({side, static_cast<double>(image.shape()[1]) / static_cast<double>(side),
+                      offsets.to_vector<float>()});
   });
   if (layers.size() != 2 || !fits) return std::nullopt;
   SamplingGrid grid;

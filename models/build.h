@@ -10,6 +10,10 @@ namespace drape {
 
 enum class Architecture { standard, deep, dilated, deformable, enhanced };
 
+/// What a command line and a file of weights may ask for.
+inline constexpr int kMostDilation = 1000;
+inline constexpr double kMostDropout = 0.99;
+
 /// A network of the study, or a variation of one.
 struct NetworkOptions {
   Architecture architecture = Architecture::standard;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -46,8 +47,8 @@ NetworkOptions options_of(const Metadata& metadata) {
                                        [](const auto& known) { return known.first; });
   DRAPE_CHECK(found != kArchitectures.end(), "expected a known 'architecture', got '{}'", name);
   options.architecture = found->second;
-  options.dilation = number<std::int64_t>(metadata, "dilation", 1, 1000);
-  options.dropout = number<double>(metadata, "dropout", 0.0, 0.99);
+  options.dilation = number<std::int64_t>(metadata, "dilation", 1, kMostDilation);
+  options.dropout = number<double>(metadata, "dropout", 0.0, kMostDropout);
   return options;
 }
 
@@ -90,6 +91,18 @@ SavedModel load_model(const std::filesystem::path& path) {
   } catch (const Error& error) {
     throw Error(fmt::format("model: {}: {}", path.string(), error.what()));
   }
+}
+
+std::vector<float> logits_of(SavedModel& model, const Tensor& images) {
+  Pass pass = Pass::eval();
+  const Tensor logits = model.network.forward(images, pass);
+  DRAPE_CHECK(logits.shape()[1] == std::ssize(model.classes),
+              "model: expected logits of {} classes, got {}", model.classes.size(),
+              logits.shape()[1]);
+  std::vector<float> rows = logits.to_vector<float>();
+  DRAPE_CHECK(std::ranges::none_of(rows, [](float logit) { return std::isnan(logit); }),
+              "model: expected logits that are numbers, got NaN: its weights are damaged");
+  return rows;
 }
 
 }  // namespace drape

@@ -23,8 +23,11 @@ std::map<std::string, std::string> network_metadata(const NetworkOptions& option
                                                     const std::vector<std::string>& classes);
 
 /// The network of a file that training wrote, or that holds the same in PyTorch's layout, with its
-/// weights. Error naming the file and what is
-/// wrong with it.
+/// weights. Error naming the file and what is wrong with it.
 SavedModel load_model(const std::filesystem::path& path);
+
+/// What the network says of each of the images [N,28,28,1]: a row of logits, one per class. Error
+/// where it has another number of classes than there are names, or says NaN.
+std::vector<float> logits_of(SavedModel& model, const Tensor& images);
 
 }  // namespace drape

@@ -1,5 +1,7 @@
 #include "optim/best_weights.h"
 
+#include <exception>
+
 #include "optim/metrics.h"
 
 namespace drape {
@@ -12,7 +14,7 @@ BestWeights::BestWeights(Module& model, const Optimizer& optimizer)
 BestWeights::~BestWeights() {
   try {
     if (!restored_) restore();
-  } catch (const Error&) {  // a lost device: the exception on its way out tells why
+  } catch (const std::exception&) {  // a lost device: what is on its way out tells why
   }
 }
 

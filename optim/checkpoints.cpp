@@ -13,6 +13,17 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = "state-", kSuffix = ".safetensors";
 
+bool is_state(const fs::path& path) {
+  const std::string name = path.filename().string();
+  return name.starts_with(kPrefix) && name.ends_with(kSuffix);
+}
+
+// What a process left behind that was killed while it wrote one.
+bool is_unfinished(const fs::path& path) {
+  const std::string name = path.filename().string();
+  return name.starts_with(kPrefix) && name.find(".tmp-") != std::string::npos;
+}
+
 // The state belongs to this run: the first thing in which it does not is an Error.
 void check_identity(const RunIdentity& expected, const RunIdentity& found, const fs::path& path) {
   for (const auto& [name, value] : expected) {
@@ -33,20 +44,10 @@ Checkpoints::Checkpoints(const CheckpointOptions& options) : options_(options) {
   DRAPE_CHECK(options.keep >= 1, "checkpoints: expected to keep >= 1, got {}", options.keep);
 }
 
-std::vector<fs::path> Checkpoints::files() const {
-  std::vector<fs::path> found;
-  std::error_code none;  // no folder, no files
-  for (const fs::directory_entry& entry : fs::directory_iterator(options_.folder, none)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with(kPrefix) && name.ends_with(kSuffix)) found.push_back(entry.path());
-  }
-  std::ranges::sort(found);
-  return found;
-}
-
 std::optional<TrainingState> Checkpoints::latest(const RunIdentity& identity, Observer& observer) {
   if (options_.start == Start::over) return std::nullopt;
-  std::vector<fs::path> all = files();
+  std::vector<fs::path> all = entries_of(options_.folder);
+  std::erase_if(all, [](const fs::path& path) { return !is_state(path); });
   if (all.empty()) {
     observer.on_warning(fmt::format("resume: no state in '{}', beginning with the first step",
                                     options_.folder.string()));
@@ -78,16 +79,17 @@ void Checkpoints::write(std::int64_t steps, const TrainingState& state, Observer
   try {
     make_folder(options_.folder);
     save_training_state(path, state);
+    std::erase(written_, path);
+    written_.push_back(path);
+    while (written_.size() > static_cast<std::size_t>(options_.keep))
+      written_.erase(written_.begin());
+    for (const fs::path& file : entries_of(options_.folder)) {
+      const bool stays = std::ranges::find(written_, file) != written_.end();
+      std::error_code ignored;  // what cannot be deleted stays
+      if (is_unfinished(file) || (is_state(file) && !stays)) fs::remove(file, ignored);
+    }
   } catch (const Error& error) {
-    return observer.on_warning(fmt::format("checkpoint not written: {}", error.what()));
-  }
-  std::erase(written_, path);
-  written_.push_back(path);
-  while (written_.size() > static_cast<std::size_t>(options_.keep))
-    written_.erase(written_.begin());
-  for (const fs::path& file : files()) {
-    std::error_code ignored;  // what cannot be deleted stays
-    if (std::ranges::find(written_, file) == written_.end()) fs::remove(file, ignored);
+    observer.on_warning(fmt::format("checkpoint not written: {}", error.what()));
   }
 }
 

@@ -47,8 +47,6 @@ class Checkpoints {
   void write(std::int64_t steps, const TrainingState& state, Observer& observer);
 
  private:
-  std::vector<std::filesystem::path> files() const;
-
   CheckpointOptions options_;
   std::vector<std::filesystem::path> written_;  // that are still there, the newest last
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <limits>
 
 #include "optim/observers.h"
@@ -43,22 +44,33 @@ class Notes : public Observer {
   double sum_ = 0.0, average_ = 0.0, lowest_ = std::numeric_limits<double>::infinity();
 };
 
-// A model's state, put back as it was.
+// A model's state, put back as it was, whatever the way out.
 class Unchanged {
  public:
   explicit Unchanged(Module& model) : model_(model), dtype_(compute_type(model)) {
     for (const NamedTensor& entry : model.state()) before_.push_back(entry.tensor.clone());
   }
+  Unchanged(const Unchanged&) = delete;
+  Unchanged& operator=(const Unchanged&) = delete;
+  ~Unchanged() {
+    try {
+      if (!restored_) restore();
+    } catch (const std::exception&) {  // a lost device: what is on its way out tells why
+    }
+  }
+
   void restore() {
     model_.to(dtype_);  // training leaves a model in bf16 in f32
     std::vector<NamedTensor> state = model_.state();
     for (std::size_t i = 0; i < state.size(); ++i) state[i].tensor.assign(before_[i]);
+    restored_ = true;
   }
 
  private:
   Module& model_;
   DType dtype_;
   std::vector<Tensor> before_;
+  bool restored_ = false;
 };
 
 // The slope over a tenth of the trials, so that one batch decides nothing; the first tenth, which
@@ -88,9 +100,10 @@ RateFinding search_learning_rate(Module& model, const Examples& training,
               range.highest);
   DRAPE_CHECK(range.steps >= 10, "learning rate search: expected at least 10 steps, got {}",
               range.steps);
+  validate(options);
   Examples some = training;
   some.indices.resize(static_cast<std::size_t>(
-      std::min(training.size(), std::max<std::int64_t>(options.batch, 1) * range.steps)));
+      std::min(training.size(), std::min(options.batch, training.size()) * range.steps)));
   const std::int64_t steps = Batches(some.indices, options.batch).size();
   TrainerOptions trial = options;
   trial.checkpoints = {};

@@ -16,6 +16,8 @@ void count(const Examples& examples, Evaluation& evaluation) {
   for (std::size_t n = 0; n < evaluation.predictions.size(); ++n) {
     const std::int32_t prediction = evaluation.predictions[n];
     const std::uint8_t label = labels[static_cast<std::size_t>(examples.indices[n])];
+    DRAPE_CHECK(label < classes, "evaluate: expected labels 0...{}, got {} at index {}",
+                classes - 1, label, examples.indices[n]);
     correct += prediction == label ? 1 : 0;
     if (prediction >= 0) ++evaluation.confusion[label][static_cast<std::size_t>(prediction)];
   }

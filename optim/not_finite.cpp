@@ -7,6 +7,7 @@ namespace drape {
 namespace {
 
 bool is_finite(const Tensor& tensor) {
+  if (!is_real(tensor.dtype())) return true;
   const std::vector<double> values = tensor.to(DType::f64).to_vector<double>();
   return std::ranges::all_of(values, [](double value) { return std::isfinite(value); });
 }

@@ -17,7 +17,8 @@ struct PartSeconds {
 };
 
 /// The parts of a step of `model` with Adam on a batch, in order: each layer on the input that it
-/// has there, the softmax cross-entropy, and the optimiser.
+/// has there, the softmax cross-entropy, and the optimiser. It trains: the model takes `repeats`
+/// steps.
 std::vector<PartSeconds> time_parts(Sequential& model, const Batch& batch, int repeats);
 
 }  // namespace drape

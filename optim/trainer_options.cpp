@@ -28,6 +28,10 @@ void validate(const TrainerOptions& options) {
   DRAPE_CHECK(options.batch >= 1, "train: expected batch >= 1, got {}", options.batch);
   DRAPE_CHECK(std::isfinite(options.learning_rate) && options.learning_rate > 0.0,
               "train: expected a finite learning rate > 0, got {}", options.learning_rate);
+  DRAPE_CHECK(options.schedule != ScheduleKind::exponential ||
+                  (std::isfinite(options.last_learning_rate) && options.last_learning_rate > 0.0),
+              "train: expected a finite last learning rate > 0, got {}",
+              options.last_learning_rate);
   DRAPE_CHECK(options.label_smoothing >= 0.0 && options.label_smoothing < 1.0,
               "train: expected label smoothing in [0, 1), got {}", options.label_smoothing);
   DRAPE_CHECK(std::isfinite(options.clip_norm) && options.clip_norm >= 0.0,
@@ -49,6 +53,7 @@ RunIdentity identity_of(const TrainerOptions& options) {
   set("optimizer", word(kOptimizers, options.optimizer));
   set("lr", options.learning_rate);
   set("schedule", word(kSchedules, options.schedule));
+  if (options.schedule == ScheduleKind::exponential) set("last-lr", options.last_learning_rate);
   set("weight-decay", options.weight_decay);
   set("momentum", options.momentum);
   set("mixup", options.mixup_alpha);

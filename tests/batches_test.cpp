@@ -2,6 +2,7 @@
 #include "data/batches.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "tests/catch.h"
@@ -93,6 +94,22 @@ TEST_CASE("gather_batch names what does not fit", "[batches]") {
   CHECK_THROWS_AS(gather_batch(Tensor::zeros({12, 6}, DType::u8), stored.labels, {}, 5), Error);
 }
 
+TEST_CASE("a plan is replaced by one of the same kind", "[batches]") {
+  const Stored stored;
+  const std::vector<Mix> mixes(2, {.lambda = 0.5, .order = {1, 0}});
+  const Batches batches(first_numbers(4), 2);
+  BatchPlan plain(stored.images, stored.labels, 5, batches);
+  CHECK_NOTHROW(plain.replace(batches));
+  CHECK_THROWS_WITH(plain.replace(Batches(first_numbers(4), 4)),
+                    "gather_batch: expected batches of 2, got 4");
+  CHECK_THROWS_WITH(
+      plain.replace(batches, {.mixes = mixes}),
+      ContainsSubstring("expected mixes and augmentations if there were some before"));
+  BatchPlan mixed(stored.images, stored.labels, 5, batches, {.mixes = mixes});
+  CHECK_NOTHROW(mixed.replace(batches, {.mixes = mixes}));
+  CHECK_THROWS_AS(mixed.replace(batches), Error);
+}
+
 TEST_CASE("an epoch has every index once, in order unless shuffled", "[batches]") {
   const std::vector<std::int32_t> indices{9, 2, 5, 7, 1, 3, 8};
   const Batches in_order(indices, 3);
@@ -124,6 +141,7 @@ TEST_CASE("batches of any size cover the epoch", "[batches]") {
       CHECK(joined(batches) == first_numbers(count));
     }
   }
+  CHECK(Batches(first_numbers(3), std::numeric_limits<std::int64_t>::max()).size() == 1);
   CHECK_THROWS_WITH(Batches({}, 0), "batches: expected a batch size >= 1, got 0");
 }
 

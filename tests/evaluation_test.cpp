@@ -4,8 +4,11 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "layers/flatten.h"
+#include "layers/linear.h"
 #include "tests/catch.h"
 #include "tests/data_helpers.h"
 
@@ -57,6 +60,18 @@ TEST_CASE("the figures of a model are those of its confusion matrix") {
   CHECK(figures.loss ==
         Approx(-(2.0 * std::log(p) + std::log((1.0 - p) / 2.0) + std::log(q)) / 4.0));
   CHECK(figures.calibration_error == Approx((3.0 - (3.0 * p + q)) / 4.0));
+}
+
+TEST_CASE("a model that says NaN is refused, not counted") {
+  SavedModel model{{}, {}, "damaged", {"a", "b", "c"}, {}};
+  drape::Linear damaged(3, 3);
+  damaged.visit([](std::string_view, drape::Role, drape::Tensor& tensor) {
+    tensor.data<float>()[0] = std::nanf("");
+  });
+  model.network.add("flatten", drape::Flatten());
+  model.network.add("linear", std::move(damaged));
+  CHECK_THAT(drape::tests::error_of([&] { evaluate_model(model, kImages); }),
+             ContainsSubstring("expected logits that are numbers, got NaN"));
 }
 
 TEST_CASE("the figures of a model are printed, written and drawn") {

@@ -96,6 +96,23 @@ TEST_CASE("an IDX file of so many images that their names would fill memory is r
              ContainsSubstring("at most 1048576 images in 'x', got 1048577"));
 }
 
+TEST_CASE("a path that no system takes is an Error like any other") {
+  CHECK_THAT(error_of([] { drape::read_images(std::string(5000, 'x')); }),
+             ContainsSubstring("cannot open"));
+}
+
+TEST_CASE("a batch is of images of one size") {
+  const std::vector<GreyImage> images{{1, 2, {0, 255}}, {1, 2, {51, 102}}};
+  const drape::Tensor batch = drape::batch_of(images);
+  CHECK(batch.shape() == drape::Shape{2, 1, 2, 1});
+  CHECK(batch.to_vector<float>() == std::vector<float>{0.0f, 1.0f, 0.2f, 0.4f});
+  CHECK_THAT(error_of([] {
+               const std::vector<GreyImage> two{{1, 2, {0, 255}}, {2, 1, {0, 0}}};
+               drape::batch_of(two);
+             }),
+             ContainsSubstring("expected all of 1x2 pixels, got 2x1"));
+}
+
 TEST_CASE("images come from files, folders and IDX, by name") {
   const TemporaryFolder folder;
   write_bytes(folder / "b.png", png(2, 3, PNG_FORMAT_GRAY, kPixels));

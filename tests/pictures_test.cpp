@@ -118,7 +118,9 @@ TEST_CASE("damaged offsets are refused by name") {
   CHECK_THAT(refused("\"layer\"", "\"liar\""), ContainsSubstring("layer"));
   CHECK_THAT(refused("0.05", "0.06"), ContainsSubstring("bins that end at"));
   CHECK_THAT(refused("[1,0", "[1"), ContainsSubstring("expected 11 counts, got 10"));
-  CHECK_THAT(refused("[1,0", "[1,-1"), ContainsSubstring("counts >= 0"));
+  CHECK_THAT(refused("[1,0", "[1,-1"), ContainsSubstring("counts of 0 ... 2^48"));
+  CHECK_THAT(refused("[1,0", "[1.5,0"), ContainsSubstring("'counts', got 1.5"));
+  CHECK_THAT(refused("\"epoch\":1", "\"epoch\":4294967297"), ContainsSubstring("'epoch'"));
   CHECK_THAT(refused("\"escaping\":0", "\"escaping\":2"), ContainsSubstring("escape"));
   CHECK_THAT(refused("\"epoch\":1", "\"epoch\":0"), ContainsSubstring("epoch"));
 }

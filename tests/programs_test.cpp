@@ -2,17 +2,32 @@
 #include "tests/programs.h"
 
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/checkpoint.h"
+#include "data/png.h"
 #include "examples/run_result.h"
 #include "tests/catch.h"
+#include "tests/skip.h"
 
 namespace drape::tests {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+// The same by a script of the shell, which finds the program and its arguments in $@.
+ProgramEnd run_by_shell(const std::string& script, const std::string& command) {
+  const TemporaryFolder folder;
+  std::ofstream(folder / "script") << script << "\n";
+  return run("sh " + quoted(folder / "script") + " " + quoted(program_folder()) + "/" + command,
+             "/bin");
+}
+
+}  // namespace
 
 TEST_CASE("a training program writes its result, and the same one again for the same seed") {
   const TemporaryFolder folder;
@@ -99,6 +114,40 @@ TEST_CASE("compare trains the systems asked for and reports them, now and later"
   fs::remove(folder / "report.md");
   CHECK(run("compare --report-only" + out).exit_code == 0);
   CHECK_THAT(content(folder / "report.md"), ContainsSubstring("Deep CNN"));
+  const fs::path moved = folder.path().string() + " moved";  // two words, for a shell one
+  fs::rename(folder.path(), moved);
+  CHECK(run("compare --report-only --out " + quoted(moved)).exit_code == 0);
+  CHECK_THAT(content(moved / "report.md"),
+             ContainsSubstring("compare --report-only --out " + quoted(moved)));
+  fs::rename(moved, folder.path());
+}
+
+TEST_CASE("predictions that cannot be written, and images that cannot be read, are errors") {
+  const TemporaryFolder folder;
+  const std::string out = " --quiet --out " + quoted(folder.path());
+  REQUIRE(run("standard" + kSmall + out).exit_code == 0);
+  write_bytes(folder / "image.png", drape::png_of({1, 1, {255}}));
+  const std::string predict =
+      "drape predict " + quoted(folder / "standard/seed0/weights.safetensors") + " ";
+  const ProgramEnd full =
+      run_by_shell("exec \"$@\" > /dev/full", predict + quoted(folder / "image.png"));
+  CHECK(full.exit_code == 1);
+  CHECK_THAT(full.err, ContainsSubstring("cannot write to standard output: No space left"));
+  const ProgramEnd no_file = run(predict + "- < " + quoted(folder.path()));
+  CHECK(no_file.exit_code == 1);
+  CHECK_THAT(no_file.err, ContainsSubstring("cannot read standard input: Is a directory"));
+  CHECK(lines(no_file.err) == 1);
+}
+
+TEST_CASE("threads that the system does not start are an error, not an end") {
+  if (kSanitized) return skip("a sanitizer needs more memory than there is");
+  const TemporaryFolder folder;
+  // Stacks of 8 MiB each, of which 2 GiB have no room for a thousand.
+  const ProgramEnd ended =
+      run_by_shell("ulimit -v 2000000; exec \"$@\"", "drape train standard --threads 1024" +
+                                                         kSmall + "--out " + quoted(folder.path()));
+  CHECK(ended.exit_code == 1);
+  CHECK_THAT(ended.err, ContainsSubstring("threads: expected 1024, got"));
 }
 
 TEST_CASE("a quick comparison without data and network draws its images and says so") {

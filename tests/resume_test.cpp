@@ -246,6 +246,23 @@ TEST_CASE("without a state a run that shall go on begins, and says so") {
   CHECK(files(folder / "none") == std::vector{state_name(2)});
 }
 
+TEST_CASE(
+    "what a killed process left of a state is swept away, a folder that cannot be read is not") {
+  const Run run;
+  const TemporaryFolder folder;
+  const fs::path left = folder / (state_name(3) + ".tmp-1-0"), other = folder / "notes.tmp-1-0";
+  std::ofstream(left) << "half";
+  std::ofstream(other) << "mine";
+  Witness witness(2);
+  run.train({.folder = folder.path()}, witness);
+  CHECK_FALSE(fs::exists(left));
+  CHECK(fs::exists(other));
+  std::ofstream(folder / "file") << "in the way";
+  CHECK_THAT(
+      error_of([&] { run.train({.folder = folder / "file", .start = Start::resume}, witness); }),
+      ContainsSubstring("cannot read folder"));
+}
+
 TEST_CASE("a state that cannot be written is a warning, and training goes on") {
   const Run run;
   const TemporaryFolder folder;

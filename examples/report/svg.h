@@ -47,10 +47,6 @@ std::string tick_label(double value, double step);
 /// Where a chart's data go, in pixels of its viewBox.
 struct Box {
   double left = 0.0, top = 0.0, right = 0.0, bottom = 0.0;
-
-  bool overlaps(const Box& other) const {
-    return left < other.right && other.left < right && top < other.bottom && other.top < bottom;
-  }
 };
 
 /// A plot area: data ranges mapped to a box, y upwards.
