@@ -1,6 +1,7 @@
 #include "core/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,10 +51,29 @@ int open_retrying(const fs::path& path, int flags, mode_t mode = 0) {
   return fd;
 }
 
+void write_all(const Descriptor& file, std::string_view content, const fs::path& path) {
+  while (!content.empty()) {
+    const ssize_t written = ::write(file.get(), content.data(), content.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail("write", path, errno);
+    content.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+// Where symbolic links lead; the last one's target need not exist.
+fs::path followed(fs::path path) {
+  constexpr int kMostLinks = 40;  // as Linux
+  std::error_code none;
+  for (int i = 0; i < kMostLinks && fs::is_symlink(fs::symlink_status(path, none)); ++i)
+    path = path.parent_path() / fs::read_symlink(path, none);
+  return path;
+}
+
 // A new file beside its target, removed again unless it was renamed.
 class Temporary {
  public:
-  explicit Temporary(const fs::path& target) : path_(target), file_(create(path_)) {}
+  explicit Temporary(const fs::path& target)
+      : target_(target), path_(target), file_(create(path_)) {}
   Temporary(const Temporary&) = delete;
   Temporary& operator=(const Temporary&) = delete;
   ~Temporary() {
@@ -61,18 +81,13 @@ class Temporary {
   }
 
   void write(std::string_view content) {
-    while (!content.empty()) {
-      const ssize_t written = ::write(file_.get(), content.data(), content.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) fail("write", path_, errno);
-      content.remove_prefix(static_cast<std::size_t>(written));
-    }
-    if (::fsync(file_.get()) != 0) fail("sync", path_, errno);
-    if (!file_.close()) fail("close", path_, errno);
+    write_all(file_, content, target_);
+    if (::fsync(file_.get()) != 0) fail("sync", target_, errno);
+    if (!file_.close()) fail("close", target_, errno);
   }
 
-  void rename_to(const fs::path& target) {
-    if (::rename(path_.c_str(), target.c_str()) != 0) fail("replace", target, errno);
+  void replace_target() {
+    if (::rename(path_.c_str(), target_.c_str()) != 0) fail("replace", target_, errno);
     renamed_ = true;
   }
 
@@ -87,10 +102,11 @@ class Temporary {
       path += fmt::format(".tmp-{}-{}", ::getpid(), count++);
       const int fd = open_retrying(path, O_WRONLY | O_CREAT | O_EXCL, 0666);
       if (fd >= 0) return fd;
-      if (errno != EEXIST) fail("create", path, errno);
+      if (errno != EEXIST) fail("create", target, errno);
     }
   }
 
+  const fs::path target_;
   fs::path path_;
   Descriptor file_;
   bool renamed_ = false;
@@ -105,10 +121,20 @@ void sync_folder(const fs::path& folder) {
 
 }  // namespace
 
-void write_file_atomically(const fs::path& path, std::string_view content) {
+void write_file_atomically(const fs::path& given, std::string_view content) {
+  const fs::path path = followed(given);
+  std::error_code none;
+  const fs::file_status status = fs::status(path, none);
+  if (fs::exists(status) && !fs::is_regular_file(status)) {  // a device, a pipe: nothing to replace
+    Descriptor file(open_retrying(path, O_WRONLY));
+    if (file.get() < 0) fail("open", path, errno);
+    write_all(file, content, path);
+    if (!file.close()) fail("close", path, errno);
+    return;
+  }
   Temporary temporary(path);
   temporary.write(content);
-  temporary.rename_to(path);
+  temporary.replace_target();
   sync_folder(path.has_parent_path() ? path.parent_path() : fs::path("."));
 }
 
@@ -141,6 +167,19 @@ std::vector<fs::path> entries_of(const fs::path& folder) {
     fail("read folder", folder, error.value());
   std::ranges::sort(entries);
   return entries;
+}
+
+FolderLock::FolderLock(const fs::path& folder)
+    : descriptor_(open_retrying(folder, O_RDONLY | O_DIRECTORY)) {
+  if (descriptor_ < 0) fail("open folder", folder, errno);
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+  ::close(descriptor_);  // other errors: a file system without locks
+  throw Error(fmt::format("file: expected a folder that no other process works in, got '{}'",
+                          folder.string()));
+}
+
+FolderLock::~FolderLock() {
+  ::close(descriptor_);
 }
 
 void make_folder(const fs::path& folder) {

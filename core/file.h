@@ -15,7 +15,7 @@ namespace drape {
 /// exist and, to be synced, be readable. On failure the old file stays (the new one, if it is the
 /// folder that cannot be synced), the temporary is removed, and an Error names the step, the path
 /// and the system's reason. A process killed while writing may leave its temporary,
-/// "<name>.tmp-<process>-<count>".
+/// "<name>.tmp-<process>-<count>". Symbolic links are followed; a device or a pipe is written to.
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
 /// The whole content of a file. Error if it cannot be read or holds more than `max_bytes`.
@@ -24,6 +24,18 @@ std::string read_file(const std::filesystem::path& path, std::size_t max_bytes);
 /// What lies in a folder, in the order of names; nothing if there is no such folder. Error with the
 /// system's reason.
 std::vector<std::filesystem::path> entries_of(const std::filesystem::path& folder);
+
+/// A folder that one process works in at a time, as long as this lives. Error if another has it.
+class FolderLock {
+ public:
+  explicit FolderLock(const std::filesystem::path& folder);
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+  ~FolderLock();
+
+ private:
+  int descriptor_;
+};
 
 /// Creates the folder and its parents where missing. Error with the system's reason.
 void make_folder(const std::filesystem::path& folder);

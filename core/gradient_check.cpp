@@ -93,7 +93,7 @@ std::vector<Tensor> tracked(std::span<const Tensor> inputs) {
 Differentiated differentiate(const Function& f, std::span<const Tensor> inputs, const Tensor& dy) {
   const std::vector<Tensor> leaves = tracked(inputs);
   const Tensor y = f(leaves);
-  backward(y, dy);
+  if (y.tracked()) backward(y, dy);
   Differentiated result{y.detach(), {}};
   for (const Tensor& leaf : leaves) result.grads.push_back(leaf.grad());
   return result;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <string>
@@ -20,6 +21,15 @@ template <class... Args>
 void print(std::FILE* to, fmt::format_string<Args...> format, Args&&... args) {
   const std::string text = fmt::format(format, std::forward<Args>(args)...);
   std::fwrite(text.data(), 1, text.size(), to);
+}
+
+/// Text that comes from files or names, as one line of a terminal: "?" for what would steer it.
+inline std::string printable(std::string text) {
+  for (char& c : text) {
+    if (c == '\n') c = ' ';
+    if (std::iscntrl(static_cast<unsigned char>(c)) != 0) c = '?';
+  }
+  return text;
 }
 
 /// Writes what a program was asked for to stdout. Error if it is not all written, unless whoever

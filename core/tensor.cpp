@@ -50,6 +50,8 @@ void refuse_elements(const Tensor& x, const char* expected) {
 
 void check_together(const char* op, const Tensor& x, std::initializer_list<Tensor> others,
                     std::initializer_list<Tensor> kept) {
+  DRAPE_CHECK(is_real(x.dtype()), "{}: expected elements of type f32, f64 or bf16, got {}", op,
+              name(x.dtype()));
   const auto check = [&](const Tensor& other, DType expected) {
     DRAPE_CHECK(other.empty() || (other.device() == x.device() && other.dtype() == expected),
                 "{}: expected all tensors in {} on {}, got one in {} on {}", op, name(expected),

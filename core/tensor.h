@@ -69,6 +69,15 @@ using Grads = kernels::RecycledVector<Tensor>;
 class Tensor {
  public:
   Tensor() = default;
+  Tensor(const Tensor&) = default;
+  Tensor& operator=(const Tensor&) = default;
+  /// The other is empty then.
+  Tensor(Tensor&& other) noexcept { swap(other); }
+  Tensor& operator=(Tensor&& other) noexcept {
+    Tensor(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~Tensor() = default;
 
   /// New elements: undefined, zero, all equal, or copied from the host.
   static Tensor uninitialized(const Shape& shape, DType dtype = DType::f32,
@@ -149,6 +158,12 @@ class Tensor {
   friend void backward(const Tensor& y);
 
   void* raw(DType expected) const;
+  void swap(Tensor& other) noexcept {
+    std::swap(storage_, other.storage_);
+    std::swap(node_, other.node_);
+    std::swap(shape_, other.shape_);
+    std::swap(dtype_, other.dtype_);
+  }
 
   std::shared_ptr<Storage> storage_;
   std::shared_ptr<Node> node_;

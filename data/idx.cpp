@@ -40,9 +40,10 @@ std::string_view element_type(std::uint8_t code) {
 std::string describe(std::span<const std::uint8_t> bytes) {
   using Magic = std::pair<std::string_view, std::string_view>;
   constexpr std::array kKnown = {
-      Magic{"\x89PNG", "a PNG image"},     Magic{"PK\x03\x04", "a ZIP archive"},
-      Magic{"\x93NUMPY", "a NumPy array"}, Magic{"\xfd\x37zXZ", "an xz file"},
-      Magic{"BZh", "a bzip2 file"},        Magic{"\x1f\x8b", "gzip within gzip"},
+      Magic{"\xff\xd8\xff", "a JPEG image"}, Magic{"GIF8", "a GIF image"},
+      Magic{"\x89PNG", "a PNG image"},       Magic{"PK\x03\x04", "a ZIP archive"},
+      Magic{"\x93NUMPY", "a NumPy array"},   Magic{"\xfd\x37zXZ", "an xz file"},
+      Magic{"BZh", "a bzip2 file"},          Magic{"\x1f\x8b", "gzip within gzip"},
       Magic{"<", "an HTML or XML page"}};
   for (const auto& [magic, what] : kKnown) {
     if (text_of(bytes).starts_with(magic)) return std::string(what);

@@ -32,6 +32,7 @@ void append_idx(std::span<const std::uint8_t> bytes, const std::string& name,
   const std::int64_t count = single ? 1 : idx.shape[0];
   DRAPE_CHECK(height > 0 && width > 0, "images: expected images with pixels in '{}', got {}x{}",
               name, height, width);
+  DRAPE_CHECK(count > 0, "images: expected at least one image in '{}', got none", name);
   DRAPE_CHECK(count <= kMostImages, "images: expected at most {} images in '{}', got {}",
               kMostImages, name, count);
   auto pixels = idx.values.begin();
@@ -100,9 +101,9 @@ std::vector<NamedImage> read_images(const fs::path& path) {
     append(bytes_of(read_standard_input()), "-", images);
   } else if (fs::is_directory(path, no_folder)) {
     for (const fs::path& file : files_of(path))
-      append(bytes_of(read_file(file, kMostFileBytes)), file.filename().string(), images);
+      append(bytes_of(read_file(file, kMostFileBytes)), file.string(), images);
   } else {
-    append(bytes_of(read_file(path, kMostFileBytes)), path.filename().string(), images);
+    append(bytes_of(read_file(path, kMostFileBytes)), path.string(), images);
   }
   return images;
 }

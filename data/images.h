@@ -13,7 +13,7 @@
 namespace drape {
 
 struct NamedImage {
-  std::string name;  // "shirt.png", "t10k-images-idx3-ubyte.gz[17]"
+  std::string name;  // as it was given, or found: "shirts/1.png", "t10k-images-idx3-ubyte.gz[17]"
   GreyImage image;
 };
 

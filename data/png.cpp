@@ -50,6 +50,7 @@ GreyImage parse_png(std::span<const std::uint8_t> bytes, std::string_view name) 
               "png: expected a whole PNG image of {}x{} in '{}', got {} bytes", reader.height,
               reader.width, name, bytes.size());
   reader.format = PNG_FORMAT_GRAY;
+  reader.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;  // 16 bits that say nothing of their scale: as 8 bits
   GreyImage image{reader.height, reader.width, {}};
   image.pixels.resize(PNG_IMAGE_SIZE(reader));
   const png_color black{};

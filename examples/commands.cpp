@@ -1,5 +1,6 @@
 #include "examples/commands.h"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <span>
@@ -11,6 +12,7 @@
 #include "data/fashion_mnist.h"
 #include "examples/comparison.h"
 #include "examples/evaluation.h"
+#include "examples/machine.h"
 #include "examples/options.h"
 #include "examples/predict.h"
 #include "examples/program.h"
@@ -69,6 +71,16 @@ void add_weights(CLI::App& command, fs::path& weights) {
       ->required();
 }
 
+void add_threads(CLI::App& command, int& threads) {
+  command.add_option("--threads", threads, "0: as many as there are cores")
+      ->check(count(0, 1024))
+      ->capture_default_str();
+}
+
+void use_threads(int threads) {
+  if (threads > 0) kernels::set_thread_count(threads);
+}
+
 // Each adds a command, which is carried out as soon as it is parsed, and what it is told.
 void add_predict(CLI::App& app) {
   struct Told {
@@ -94,11 +106,9 @@ void add_predict(CLI::App& app) {
       ->check(count(1, 1000))
       ->capture_default_str();
   command.add_flag("--invert", told->options.invert, "the images are black on white");
-  command.add_option("--threads", told->threads, "0: as many as there are cores")
-      ->check(count(0, 1024))
-      ->capture_default_str();
+  add_threads(command, told->threads);
   command.callback([told] {
-    if (told->threads > 0) kernels::set_thread_count(told->threads);
+    use_threads(told->threads);
     print_predictions(told->weights, told->options);
   });
 }
@@ -107,6 +117,7 @@ void add_evaluate(CLI::App& app) {
   struct Told {
     fs::path weights;
     EvaluateOptions options;
+    int threads = 0;
   };
   const auto told = std::make_shared<Told>();
   EvaluateOptions& options = told->options;
@@ -129,7 +140,11 @@ void add_evaluate(CLI::App& app) {
   command.add_option("--count", options.count, "mistakes drawn")
       ->check(count(1, 10'000))
       ->capture_default_str();
-  command.callback([told] { evaluate(told->weights, told->options); });
+  add_threads(command, told->threads);
+  command.callback([told] {
+    use_threads(told->threads);
+    evaluate(told->weights, told->options);
+  });
 }
 
 void add_export(CLI::App& app) {
@@ -146,7 +161,17 @@ void add_export(CLI::App& app) {
   add_choice<decltype(told->write)>(
       command, "--layout", told->write, {{"onnx", export_onnx}, {"pytorch", export_pytorch}},
       "of the file: ONNX, operator set 19, or safetensors of PyTorch's names and layouts");
-  command.callback([told] { told->write(told->weights, told->target); });
+  command.callback([told] {
+    std::error_code none;
+    DRAPE_CHECK(!fs::equivalent(told->weights, told->target, none),
+                "export: expected another file than that of the weights, got '{}'",
+                told->target.string());
+    told->write(told->weights, told->target);
+  });
+}
+
+bool asks_for_help(std::span<const std::string> words) {
+  return !words.empty() && (words[0] == "--help" || words[0] == "-h" || words[0] == "help");
 }
 
 // What follows the name of such a command is for its program to understand.
@@ -169,9 +194,15 @@ int train(std::span<const std::string> words) {
   if (system == nullptr) {
     std::vector<std::string_view> names;
     for (const System& known : systems()) names.push_back(known.name);
+    const std::string all = fmt::format("{}", fmt::join(names, ", "));
+    if (asks_for_help(words)) {
+      print(stdout,
+            "usage: drape train NAME [OPTIONS]\nNAME: one of {}; NAME --help lists OPTIONS\n", all);
+      return 0;
+    }
     throw UsageError(fmt::format(
-        "train: expected one of {}, got '{}' (drape train NAME --help lists its options)",
-        fmt::join(names, ", "), words.empty() ? "" : words[0]));
+        "train: expected one of {}, got '{}' (drape train NAME --help lists its options)", all,
+        words.empty() ? "" : words[0]));
   }
   const auto program = [&](int argc, const char* const* argv) {
     return training_program(argc, argv, fmt::format("{} on Fashion-MNIST.", system->title),
@@ -195,6 +226,17 @@ int drape_program(int argc, const char* const* argv) {
     add_predict(app);
     add_evaluate(app);
     add_export(app);
+    app.set_version_flag("--version", fmt::format("drape {}", build_commit()));
+    if (const std::string word = argc > 1 ? argv[1] : ""; word == "help") {
+      print(stdout, "{}", app.help());
+      return 0;
+    } else if (!word.starts_with('-')) {
+      std::vector<std::string> names;
+      for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+      if (std::ranges::find(names, word) == names.end())
+        throw UsageError(fmt::format("expected one of {}, got '{}' (--help explains them)",
+                                     fmt::join(names, ", "), word));
+    }
     parse(app, argc, argv);
     return exit_code;
   });

@@ -27,7 +27,7 @@ std::vector<RunResult> read_runs(const fs::path& out) {
   for (const System& system : systems()) {
     std::vector<RunResult> seeds;
     for (const fs::path& entry : entries_of(out / system.name))
-      if (fs::exists(entry / "result.json")) seeds.push_back(read_run(entry));
+      if (fs::exists(entry / kResultFile)) seeds.push_back(read_run(entry));
     std::ranges::sort(seeds, {}, &RunResult::seed);
     runs.insert(runs.end(), seeds.begin(), seeds.end());
   }

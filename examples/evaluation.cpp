@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "core/print.h"
 #include "data/images.h"
 #include "examples/report/svg.h"
 
@@ -116,14 +117,14 @@ std::string text_of(const ModelFigures& figures, const std::vector<std::string>&
                       "recall", "F1");
   for (std::size_t c = 0; c < figures.classes.size(); ++c) {
     const ClassFigures& one = figures.classes[c];
-    text += fmt::format("{:<14}{:>8}{:>9.2f} %{:>6.2f} %{:>6.2f} %", names[c], one.images,
-                        100.0 * one.precision, 100.0 * one.recall, 100.0 * one.f1);
+    text += fmt::format("{:<14}{:>8}{:>9.2f} %{:>6.2f} %{:>6.2f} %", printable(names[c]),
+                        one.images, 100.0 * one.precision, 100.0 * one.recall, 100.0 * one.f1);
     const std::vector<std::int64_t>& row = figures.confusion[c];
     std::size_t worst = c == 0 ? 1 : 0;
     for (std::size_t other = 0; other < row.size(); ++other)
       if (other != c && row[other] > row[worst]) worst = other;
     if (worst < row.size() && row[worst] > 0)
-      text += fmt::format("  {} ({})", names[worst], row[worst]);
+      text += fmt::format("  {} ({})", printable(names[worst]), row[worst]);
     text += '\n';
   }
   return text;

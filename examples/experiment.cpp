@@ -70,7 +70,12 @@ class RunWriter : public Observer {
       : run_(std::move(run)),
         network_(experiment.network),
         folder_(experiment.folder),
+        config_(experiment.config),
         model_(model) {}
+
+  void on_begin(const TrainingPlan&) override {
+    if (!std::filesystem::exists(folder_ / kResultFile)) write_config();
+  }
 
   void on_resume(const Resumption& from) override {
     run_.history = from.history;
@@ -86,6 +91,7 @@ class RunWriter : public Observer {
   void on_epoch_end(const History& history, Standing standing) override {
     run_.history = history;
     run_.epochs_run = history.back().epoch;
+    write_config();
     if (standing == Standing::best) {
       run_.best_epoch = history.back().epoch;
       run_.best_validation_accuracy = history.back().validation_accuracy;
@@ -119,9 +125,17 @@ class RunWriter : public Observer {
     run_.seconds_per_epoch = seconds / static_cast<double>(run_.history.size());
   }
 
+  // Once.
+  void write_config() {
+    if (config_.empty()) return;
+    make_folder(folder_);
+    write_file_atomically(folder_ / "config.toml", std::exchange(config_, ""));
+  }
+
   RunResult run_;
   NetworkOptions network_;
   std::filesystem::path folder_;
+  std::string config_;
   Module& model_;
 };
 

@@ -45,6 +45,7 @@ struct Experiment {
   std::filesystem::path folder;  // where its files go
   Precision precision = Precision::fp32;
   Events events = Events::none;
+  std::string config{};  // its options, for config.toml; empty: none is written
 };
 
 struct Outcome {
@@ -58,7 +59,8 @@ Sequential initial_model(const Experiment& experiment, Device device);
 
 /// Trains the system from scratch and looks once at the test images, unless it was interrupted or
 /// diverged. history.csv and result.json are written after every epoch, weights.safetensors after
-/// every epoch that is the best so far, states of training as training.checkpoints says: whatever
+/// every epoch that is the best so far, config.toml before the first one, or with its results where
+/// those of an earlier run are replaced, states of training as training.checkpoints says: whatever
 /// ends the process loses what was done since the last one.
 Outcome run_experiment(const Experiment& experiment, const StoredData& data, Observer& progress,
                        const std::atomic<bool>& interrupted);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -20,6 +21,10 @@ CLI::Validator within(T low, T high, const std::string& expected) {
   return CLI::Validator(
       [=](const std::string& text) -> std::string {
         T value{};
+        // 010 would be eight.
+        const std::size_t digit = text.starts_with('-') || text.starts_with('+') ? 1 : 0;
+        if (std::is_integral_v<T> && text.size() > digit + 1 && text[digit] == '0')
+          return fmt::format("expected {}, got '{}'", expected, text);
         if (CLI::detail::lexical_cast(text, value) && value >= low && value <= high) return "";
         return fmt::format("expected {}, got '{}'", expected, text);
       },
@@ -63,9 +68,19 @@ void add_choice(CLI::App& app, const std::string& option, E& value,
 inline bool parse(CLI::App& app, int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
+    for (const CLI::Option* option : app.get_options()) {  // a flag would take any number
+      const std::vector<std::string> values = option->results();
+      const bool is_flag = option->get_expected_max() == 0;
+      if (is_flag && !values.empty() && values.back() != "true" && values.back() != "false")
+        throw UsageError(
+            fmt::format("{}: expected no value, got '{}'", option->get_name(), values.back()));
+    }
     return true;
   } catch (const CLI::CallForHelp&) {
     print(stdout, "{}", app.help());
+    return false;
+  } catch (const CLI::CallForVersion& version) {
+    print(stdout, "{}\n", version.what());
     return false;
   } catch (const CLI::ParseError& error) {
     throw UsageError(fmt::format("{} (--help lists the options)", error.what()));

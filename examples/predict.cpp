@@ -6,6 +6,7 @@
 #include <numeric>
 #include <utility>
 
+#include "core/print.h"
 #include "data/fashion_mnist.h"
 #include "data/images.h"
 
@@ -80,10 +81,10 @@ std::string table_of(const std::vector<Prediction>& predictions,
   for (const Prediction& prediction : predictions) width = std::max(width, prediction.name.size());
   std::string text;
   for (const Prediction& prediction : predictions) {
-    text += fmt::format("{:<{}}", prediction.name, width);
+    text += fmt::format("{:<{}}", printable(prediction.name), width);
     for (const Prediction::Class& one : prediction.classes) {
       text += fmt::format("  {:>5.1f} % {:<11}", 100.0 * one.probability,
-                          names[static_cast<std::size_t>(one.index)]);
+                          printable(names[static_cast<std::size_t>(one.index)]));
     }
     text.erase(text.find_last_not_of(' ') + 1);
     text += '\n';

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -24,19 +23,19 @@ namespace {
 constexpr std::uint64_t kSyntheticSeed = 0;
 constexpr std::int64_t kSyntheticTrain = 60'000, kTrainPerTest = 6;  // as in Fashion-MNIST
 
-std::string one_line(std::string text) {
-  std::ranges::replace(text, '\n', ' ');
-  std::ranges::replace_if(
-      text, [](unsigned char c) { return std::iscntrl(c) != 0; }, '?');
-  return text;
-}
-
 // Finds out before training what would otherwise end it: a folder that cannot be written.
 void check_writable(const std::filesystem::path& folder) {
   make_folder(folder);
   const std::filesystem::path probe = folder / ".probe";
   write_file_atomically(probe, "");
-  std::filesystem::remove(probe);
+  std::error_code ignored;  // an empty file stays
+  std::filesystem::remove(probe, ignored);
+}
+
+// Whether a terminal reads it that takes a line back.
+bool draws_on(std::FILE* out) {
+  const char* const terminal = std::getenv("TERM");
+  return isatty(fileno(out)) != 0 && terminal != nullptr && std::string_view(terminal) != "dumb";
 }
 
 struct DeviceChoice {
@@ -102,7 +101,8 @@ std::string describe(const RunResult& run, const StoredData& data) {
                         system->published_epoch);
   }
   if (run.test_accuracy) text += fmt::format(", test accuracy {} %", percent(*run.test_accuracy));
-  return text + fmt::format(", {} after {} epochs", run.stop_reason, run.epochs_run);
+  return text + fmt::format(", {} after {} epoch{}", run.stop_reason, run.epochs_run,
+                            run.epochs_run == 1 ? "" : "s");
 }
 
 }  // namespace
@@ -127,13 +127,13 @@ int guarded(const char* program, const std::function<int()>& body) {
   try {
     return body();
   } catch (const UsageError& error) {
-    print(stderr, "{}: {}\n", who, one_line(error.what()));
+    print(stderr, "{}: {}\n", who, printable(error.what()));
     return 2;
   } catch (const std::bad_alloc&) {
     print(stderr, "{}: out of memory\n", who);
     return 1;
   } catch (const std::exception& error) {
-    print(stderr, "{}: {}\n", who, one_line(error.what()));
+    print(stderr, "{}: {}\n", who, printable(error.what()));
     return 1;
   }
 }
@@ -152,10 +152,10 @@ int training_program(int argc, const char* const* argv, const std::string& descr
         runner.run(system, command->network, alpha);
         break;
       case TrainingTask::dry_run:
-        print(stdout, "{}", runner.rehearse(system, command->network, alpha));
+        write_result(runner.rehearse(system, command->network, alpha));
         break;
       case TrainingTask::find_rate:
-        print(stdout, "{}", runner.find_rate(system, command->network, alpha));
+        write_result(runner.find_rate(system, command->network, alpha));
         break;
     }
     return runner.exit_code();
@@ -196,7 +196,8 @@ void Runner::run(const std::string& system, const NetworkOptions& network, doubl
     experiment.training.seed += static_cast<std::uint64_t>(i);
     experiment.folder = run_folder(settings_.out, system, experiment.training.seed);
     experiment.training.checkpoints.folder = experiment.folder / "checkpoints";
-    write_file_atomically(experiment.folder / "config.toml", settings_.config);
+    experiment.config = settings_.config;
+    const FolderLock lock(experiment.folder);
     const std::size_t before = results_.size();
     run_seed(experiment);
     if (results_.size() > before) after_run();
@@ -225,12 +226,12 @@ std::string Runner::find_rate(const std::string& system, const NetworkOptions& n
 }
 
 void Runner::run_seed(const Experiment& experiment) {
-  Observer silent;
-  ProgressReport report(
-      stderr, isatty(STDERR_FILENO) ? ProgressReport::Style::bar : ProgressReport::Style::lines);
   const bool quiet = settings_.verbosity == Verbosity::quiet;
+  ProgressReport report(stderr, quiet              ? ProgressReport::Style::warnings
+                                : draws_on(stderr) ? ProgressReport::Style::bar
+                                                   : ProgressReport::Style::lines);
   if (!quiet) print(stderr, "{}\n", describe(experiment, data_));
-  const Outcome outcome = run_experiment(experiment, data_, quiet ? silent : report, *interrupted_);
+  const Outcome outcome = run_experiment(experiment, data_, report, *interrupted_);
   say(outcome, experiment);
   if (outcome.stop_reason == StopReason::diverged) health_ = Health::diverged;
   if (outcome.run) results_.push_back(*outcome.run);
@@ -244,7 +245,7 @@ void Runner::say(const Outcome& outcome, const Experiment& experiment) const {
   const std::string where = outcome.run
                                 ? fmt::format("the best weights and the results so far are in '{}'",
                                               experiment.folder.string())
-                                : "no epoch was finished, there are no results yet";
+                                : "no epoch was finished, there are no new results yet";
   if (outcome.stop_reason == StopReason::interrupted)
     print(stderr, "{}: interrupted; {}; --resume goes on\n", experiment.system, where);
   if (outcome.stop_reason == StopReason::diverged)

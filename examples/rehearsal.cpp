@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <span>
 
 #include "examples/report/text.h"
 #include "optim/learning_rate_search.h"
@@ -73,14 +74,19 @@ std::string find_rate(const Experiment& experiment, const StoredData& data,
       search_learning_rate(model, selection.training, experiment.training, {}, interrupted);
   const std::vector<RateTrial>& trials = finding.trials;
   if (trials.empty()) return "";
-  const double most = std::ranges::max(trials, {}, &RateTrial::smoothed).smoothed;
+  const auto lowest = std::ranges::min_element(trials, {}, &RateTrial::smoothed);
+  // What comes behind grows without end.
+  const double most =
+      std::ranges::max(std::span(trials.begin(), lowest + 1), {}, &RateTrial::smoothed).smoothed;
   const std::size_t stride = std::max<std::size_t>(1, trials.size() / kLines);
   std::string text = "learning rate   loss, smoothed\n";
   for (std::size_t i = 0; i < trials.size(); i += stride) {
-    const auto width = static_cast<std::size_t>(kBarWidth * trials[i].smoothed / most);
+    const auto width =
+        static_cast<std::size_t>(kBarWidth * std::min(1.0, trials[i].smoothed / most));
     text += fmt::format("{:13.2e}   {:8.4f} {}\n", trials[i].rate, trials[i].smoothed,
                         std::string(width, '#'));
   }
+  if (interrupted) return text + "interrupted: which rate is best is not known yet\n";
   if (finding.steepest == 0.0) return text + "the loss never fell\n";
   return text + fmt::format("the loss falls fastest at {:.1e}: try --lr {:.0e}\n", finding.steepest,
                             finding.steepest);

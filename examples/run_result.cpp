@@ -204,12 +204,12 @@ void write_run(const RunResult& run, const std::filesystem::path& folder) {
   write_file_atomically(folder / "history.csv", history_csv(run.history));
   // A replaced file keeps the rest readable: bytes that are not UTF-8 become U+FFFD.
   write_file_atomically(
-      folder / "result.json",
+      folder / kResultFile,
       result_json(run).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 RunResult read_run(const std::filesystem::path& folder) {
-  RunResult run = in_file(folder / "result.json", parse_result);
+  RunResult run = in_file(folder / kResultFile, parse_result);
   run.history = in_file(folder / "history.csv", parse_history);
   // It is written first: a run that was killed in between, or that goes on, is an epoch ahead.
   if (run.history.size() > static_cast<std::size_t>(run.epochs_run))

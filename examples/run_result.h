@@ -12,6 +12,9 @@
 
 namespace drape {
 
+/// The file of a run's folder that says how it ended.
+inline constexpr const char* kResultFile = "result.json";
+
 /// How often each class was taken for each: counts by [true class][predicted class].
 using Confusion = std::vector<std::vector<std::int64_t>>;
 

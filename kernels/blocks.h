@@ -20,7 +20,8 @@ struct BlockSource {
   std::function<void(void* block, std::size_t bytes)> give_back;
   // Sizes may change from step to step, as images do: before a block is asked of the source, those
   // that are kept go back if all together would be more than twice the most that was ever in use,
-  // and these bytes. A loop of the same sizes asks for none.
+  // and these bytes. A loop of the same sizes asks for none. Without: when the source has none
+  // left.
   std::int64_t spare = std::numeric_limits<std::int64_t>::max();
 };
 
@@ -32,9 +33,6 @@ inline constexpr AfterUse kAfterUse = AfterUse::give_back;
 #else
 inline constexpr AfterUse kAfterUse = AfterUse::keep;
 #endif
-
-/// What a process may hold beside twice its peak.
-inline constexpr std::int64_t kSpareBytes = std::int64_t{64} << 20;
 
 class Blocks {
  public:

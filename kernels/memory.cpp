@@ -14,6 +14,7 @@ namespace drape::kernels {
 namespace {
 
 constexpr std::size_t kAlignment = 64;
+constexpr std::int64_t kSpareBytes = std::int64_t{64} << 20;  // a system promises more than it has
 
 // Never destroyed: tensors may live longer than any static object.
 Blocks& blocks() {

@@ -24,8 +24,7 @@ Blocks& blocks() {
       {.bounds = kDeviceBounds,
        .place = " on the device",
        .take = take,
-       .give_back = [](void* block, std::size_t) { cudaFree(block); },  // once all work is done
-       .spare = kSpareBytes});
+       .give_back = [](void* block, std::size_t) { cudaFree(block); }});  // once all work is done
   return instance;
 }
 

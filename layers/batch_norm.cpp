@@ -11,7 +11,8 @@ namespace {
 
 void check_shape(const Shape& x, std::int64_t channels) {
   DRAPE_CHECK(x.rank() >= 2 && x.size() > 0 && x[x.rank() - 1] == channels,
-              "batch_norm: expected x [...,{}] of rank 2 or more, got {}", channels, x.to_string());
+              "batch_norm: expected x [...,{}] of rank 2 or more that is not empty, got {}",
+              channels, x.to_string());
 }
 
 void check_state(const BatchNormState& state) {

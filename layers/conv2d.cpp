@@ -16,14 +16,15 @@ Tensor cells_of(const Tensor& y, Pooling pooling) {
 
 Conv2dGeometry conv2d_geometry(const char* op, const Shape& x, const Shape& w,
                                const Conv2dOptions& options) {
-  DRAPE_CHECK(x.rank() == 4 && x.size() > 0,
-              "{}: expected input [N,H,W,C] that is not empty, got {}", op, x.to_string());
   const std::int64_t groups = options.groups;
-  DRAPE_CHECK(groups >= 1 && x[3] % groups == 0,
-              "{}: expected groups >= 1 that divide {} input channels, got {}", op, x[3], groups);
-  DRAPE_CHECK(w.rank() == 4 && w.size() > 0 && w[3] == x[3] / groups && w[0] % groups == 0,
-              "{}: expected weight [K,R,S,{}] with K a multiple of {}, got {}", op, x[3] / groups,
-              groups, w.to_string());
+  DRAPE_CHECK(groups >= 1, "{}: expected groups >= 1, got {}", op, groups);
+  DRAPE_CHECK(w.rank() == 4 && w.size() > 0 && w[0] % groups == 0,
+              "{}: expected weight [K,R,S,C] with K a multiple of {} groups, got {}", op, groups,
+              w.to_string());
+  DRAPE_CHECK(
+      x.rank() == 4 && x.size() > 0 && x[3] == w[3] * groups,
+      "{}: expected input [N,H,W,{}] that is not empty, for weight {} and {} groups, got {}", op,
+      w[3] * groups, w.to_string(), groups, x.to_string());
   return {.N = x[0],
           .H = x[1],
           .W = x[2],

@@ -4,10 +4,11 @@ namespace drape {
 namespace {
 
 kernels::LinearGeometry linear_geometry(const Shape& x, const Shape& w) {
-  DRAPE_CHECK(x.rank() == 2 && x.size() > 0,
-              "linear: expected input [N,C] that is not empty, got {}", x.to_string());
-  DRAPE_CHECK(w.rank() == 2 && w.size() > 0 && w[1] == x[1],
-              "linear: expected weight [K,{}], got {}", x[1], w.to_string());
+  DRAPE_CHECK(w.rank() == 2 && w.size() > 0, "linear: expected weight [K,C], got {}",
+              w.to_string());
+  DRAPE_CHECK(x.rank() == 2 && x.size() > 0 && x[1] == w[1],
+              "linear: expected input [N,{}] that is not empty, for weight {}, got {}", w[1],
+              w.to_string(), x.to_string());
   return {.N = x[0], .C = x[1], .K = w[0]};
 }
 

@@ -65,6 +65,20 @@ void initialize_uniform(Generator& random, Tensor& weight, Tensor& bias, std::in
   }
 }
 
+namespace {
+
+// Puts the module's name before what is wrong in it.
+template <class F>
+void in_module(const std::string& name, F&& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    throw Error(fmt::format("{}: {}", name, error.what()));
+  }
+}
+
+}  // namespace
+
 Sequential& Sequential::add(std::string name, std::unique_ptr<Module> module) {
   for (const auto& [taken, unused] : modules_) {
     DRAPE_CHECK(taken != name, "sequential: expected a name that is free, got '{}'", name);
@@ -79,13 +93,15 @@ void Sequential::each(const std::function<void(const std::string&, Module&)>& bo
 
 Tensor Sequential::forward(const Tensor& x, Pass& pass) {
   Tensor y = x;
-  for (const auto& [name, module] : modules_) y = module->forward(y, pass);
+  for (const auto& [name, module] : modules_)
+    in_module(name, [&] { y = module->forward(y, pass); });
   return y;
 }
 
 Shape Sequential::output_shape(const Shape& x) const {
   Shape shape = x;
-  for (const auto& [name, module] : modules_) shape = module->output_shape(shape);
+  for (const auto& [name, module] : modules_)
+    in_module(name, [&] { shape = module->output_shape(shape); });
   return shape;
 }
 

@@ -1,9 +1,11 @@
 #include "optim/observers.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 #include "core/print.h"
 
@@ -13,6 +15,13 @@ namespace {
 constexpr double kRedrawSeconds = 0.1;
 constexpr std::size_t kBarWidth = 16;
 constexpr const char* kWipe = "\r\x1b[K";  // back to the start of the line, and clear it
+
+// Those of a terminal's line that can be taken back.
+std::size_t columns_of(std::FILE* out) {
+  struct winsize size = {};
+  if (::ioctl(::fileno(out), TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return std::string::npos;
+  return size.ws_col - std::size_t{1};
+}
 
 }  // namespace
 
@@ -32,14 +41,15 @@ std::string progress_bar(const TrainingPlan& plan, const EpochProgress& progress
 }
 
 void ProgressReport::on_resume(const Resumption& from) {
+  if (style_ == Style::warnings) return;
   print(out_, "going on in epoch {}, after {} steps of it\n", from.epoch, from.steps);
 }
 
 void ProgressReport::on_step(const EpochProgress& progress) {
-  if (style_ == Style::lines) return;
+  if (style_ != Style::bar) return;
   if (drawn_ >= 0.0 && progress.seconds - drawn_ < kRedrawSeconds) return;
   drawn_ = progress.seconds;
-  print(out_, "{}{}", kWipe, progress_bar(plan_, progress));
+  print(out_, "{}{}", kWipe, progress_bar(plan_, progress).substr(0, columns_of(out_)));
   std::fflush(out_);
 }
 
@@ -50,6 +60,7 @@ void ProgressReport::on_warning(const std::string& line) {
 }
 
 void ProgressReport::on_epoch_end(const History& history, Standing standing) {
+  if (style_ == Style::warnings) return;
   wipe();
   const EpochRecord& last = history.back();
   print(out_,

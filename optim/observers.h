@@ -83,10 +83,11 @@ class Observers : public Observer {
 };
 
 /// Progress for people: a line for each epoch that is done and, for a terminal, a bar for the one
-/// that is not, redrawn at most ten times a second and wiped away at the end.
+/// that is not, as wide as the terminal at most, redrawn ten times a second at most and wiped away
+/// at the end. Warnings in any style.
 class ProgressReport : public Observer {
  public:
-  enum class Style { bar, lines };
+  enum class Style { bar, lines, warnings };
 
   ProgressReport(std::FILE* out, Style style) : out_(out), style_(style) {}
   ProgressReport(const ProgressReport&) = delete;

@@ -58,7 +58,7 @@ class Training {
   NamedTensors tensors();
   void write_state(const kernels::Progress& progress);
   // Goes on from a state, if there is one.
-  void resume();
+  void resume(const TrainingState& state);
 
   Module& model_;
   const Examples &training_, &validation_;
@@ -108,8 +108,10 @@ Training::Training(Module& model, const Examples& training, const Examples& vali
 }
 
 TrainResult Training::run() {
+  std::optional<TrainingState> state;  // before anybody is told: one that does not fit ends it here
+  if (checkpoints_) state = checkpoints_->latest(identity(), observer_);
   observer_.on_begin({.epochs = options_.epochs, .images_per_epoch = training_.size()});
-  if (checkpoints_) resume();
+  if (state) resume(*state);
   while (!ended_) {
     ended_ = run_epoch();
     if (!ended_) ++epoch_;
@@ -260,33 +262,31 @@ void Training::write_state(const kernels::Progress& progress) {
   state_watch_ = Stopwatch();
 }
 
-void Training::resume() {
-  const std::optional<TrainingState> state = checkpoints_->latest(identity(), observer_);
-  if (!state) return;
-  DRAPE_CHECK(state->epoch <= options_.epochs && state->progress.step <= steps_.count(),
+void Training::resume(const TrainingState& state) {
+  DRAPE_CHECK(state.epoch <= options_.epochs && state.progress.step <= steps_.count(),
               "resume: expected at most {} epochs of {} steps, got epoch {}, step {}",
-              options_.epochs, steps_.count(), state->epoch, state->progress.step);
-  assign_weights({state->tensors, {}}, tensors());
+              options_.epochs, steps_.count(), state.epoch, state.progress.step);
+  assign_weights({state.tensors, {}}, tensors());
   best_.adopt();
-  if (state->device != name(steps_.device())) {
+  if (state.device != name(steps_.device())) {
     observer_.on_warning(
         fmt::format("resume: begun on {}, going on on {}: bits may differ from a "
                     "run that was not interrupted",
-                    state->device, name(steps_.device())));
+                    state.device, name(steps_.device())));
   }
-  epoch_ = state->epoch;
-  first_step_ = state->progress.step;
-  steps_.go_on_from(state->progress);
-  shuffle_.restore(shuffle_before_ = state->shuffling);
-  mixing_.restore(mixing_before_ = state->mixing);
-  augmenting_.restore(augmenting_before_ = state->augmenting);
-  stopping_.restore(state->stopping);
-  images_ = state->images;
-  training_seconds_ = state->training_seconds;
-  result_.history = state->history;
-  ended_ = state->ended;
-  epoch_watch_ = Stopwatch(state->epoch_seconds);
-  watch_ = Stopwatch(state->seconds);
+  epoch_ = state.epoch;
+  first_step_ = state.progress.step;
+  steps_.go_on_from(state.progress);
+  shuffle_.restore(shuffle_before_ = state.shuffling);
+  mixing_.restore(mixing_before_ = state.mixing);
+  augmenting_.restore(augmenting_before_ = state.augmenting);
+  stopping_.restore(state.stopping);
+  images_ = state.images;
+  training_seconds_ = state.training_seconds;
+  result_.history = state.history;
+  ended_ = state.ended;
+  epoch_watch_ = Stopwatch(state.epoch_seconds);
+  watch_ = Stopwatch(state.seconds);
   observer_.on_resume({.history = result_.history,
                        .best_epoch = stopping_.best_epoch(),
                        .epoch = epoch_,

@@ -110,6 +110,8 @@ TEST_CASE("the gradient check catches a gradient that does not arrive", "[gradie
                 return record(in[0].clone(), {in[0]}, [](const Tensor&) { return Grads(1); });
               }};
   CHECK(jacobian_error(op.function, draw_inputs(op, DType::f64)) != "");
+  const Function unrecorded = [](std::span<const Tensor> in) { return in[0].clone(); };
+  CHECK_THAT(jacobian_error(unrecorded, draw_inputs(op, DType::f64)), ContainsSubstring("got 0"));
 }
 
 TEST_CASE("the gradient checks refuse inputs that are no f64", "[gradients]") {

@@ -2,6 +2,7 @@
 #include "data/images.h"
 
 #include <png.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -57,6 +58,28 @@ TEST_CASE("a grey PNG is read pixel by pixel, colours by their luminance, transp
   CHECK(colours.pixels == Bytes{255, 90});
   const GreyImage transparent = drape::parse_png(png(1, 2, PNG_FORMAT_GA, {200, 0, 200, 255}), "x");
   CHECK(transparent.pixels == Bytes{0, 200});
+}
+
+TEST_CASE("a PNG of 16 bits that says nothing of its scale is read as one of 8 bits") {
+  Bytes pixels;  // one row: its filter, then every value twice
+  pixels.push_back(0);
+  for (const std::uint8_t value : kPixels) pixels.insert(pixels.end(), {value, value});
+  uLongf size = compressBound(pixels.size());
+  Bytes data(size);
+  REQUIRE(compress(data.data(), &size, pixels.data(), pixels.size()) == Z_OK);
+  data.resize(size);
+  Bytes file{0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+  const auto chunk = [&](const std::string& type, const Bytes& content) {
+    file.insert(file.end(), {0, 0, 0, static_cast<std::uint8_t>(content.size())});
+    file.insert(file.end(), type.begin(), type.end());
+    file.insert(file.end(), content.begin(), content.end());
+    file.insert(file.end(), {0, 0, 0, 0});
+  };
+  chunk("IHDR", {0, 0, 0, 6, 0, 0, 0, 1, 16, 0, 0, 0, 0});
+  chunk("IDAT", data);
+  chunk("IEND", {});
+  fuzz::correct_checksums(file);
+  CHECK(drape::parse_png(file, "x.png").pixels == kPixels);
 }
 
 TEST_CASE("every truncation and every flipped bit of a PNG is refused or gives an image") {
@@ -120,12 +143,18 @@ TEST_CASE("images come from files, folders and IDX, by name") {
   write_bytes(folder / "notes.txt", drape::tests::bytes("no image"));
   const std::vector<NamedImage> all = drape::read_images(folder.path());
   REQUIRE(all.size() == 3);
-  CHECK(all[0].name == "a-ubyte[0]");
+  CHECK(all[0].name == (folder / "a-ubyte[0]").string());
   CHECK(all[1].image.pixels == Bytes{255, 7, 90});
-  CHECK(all[2].name == "b.png");
+  CHECK(all[2].name == (folder / "b.png").string());
   CHECK(drape::read_images(folder / "b.png").size() == 1);
   CHECK_THAT(error_of([&] { drape::read_images(folder / "notes.txt"); }),
              ContainsSubstring("notes.txt"));
+  drape::write_idx(folder / "none", std::vector<std::int64_t>{0, 1, 3}, {});
+  CHECK_THAT(error_of([&] { drape::read_images(folder / "none"); }),
+             ContainsSubstring("expected at least one image"));
+  write_bytes(folder / "photo.jpg", Bytes{0xff, 0xd8, 0xff, 0xe0});
+  CHECK_THAT(error_of([&] { drape::read_images(folder / "photo.jpg"); }),
+             ContainsSubstring("a JPEG image"));
   CHECK_THAT(error_of([&] { drape::read_images(folder / "none.png"); }),
              ContainsSubstring("none.png"));
   std::filesystem::create_directory(folder / "empty");

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/checkpoint.h"
+#include "core/file.h"
 #include "examples/run_result.h"
 #include "optim/training_state.h"
 #include "tests/catch.h"
@@ -22,7 +23,8 @@ namespace fs = std::filesystem;
 
 TEST_CASE("Ctrl-C and SIGTERM save where training stands, the best weights and the result") {
   const TemporaryFolder folder;
-  for (const auto& [signal, exit_code] : {std::pair(SIGINT, 130), std::pair(SIGTERM, 143)}) {
+  for (const auto& [signal, exit_code] :
+       {std::pair(SIGINT, 130), std::pair(SIGTERM, 143), std::pair(SIGHUP, 129)}) {
     const fs::path out = folder / std::to_string(signal), run_folder = out / "standard/seed0";
     Process program({program_folder() / "standard", "--synthetic", "--limit", "240", "--epochs",
                      "100000", "--patience", "0", "--quiet", "--out", out.string()});
@@ -42,6 +44,31 @@ TEST_CASE("Ctrl-C and SIGTERM save where training stands, the best weights and t
     const fs::path state = fs::directory_iterator(run_folder / "checkpoints")->path();
     CHECK(load_training_state(state).history.size() == run.history.size());
   }
+}
+
+TEST_CASE("a new run that ends before its first epoch leaves the results of an older one whole") {
+  const TemporaryFolder folder;
+  const std::string out = " --out " + quoted(folder.path());
+  REQUIRE(run("standard --quiet" + kSmall + out).exit_code == 0);
+  const fs::path older = folder / "standard/seed0";
+  const std::string config = content(older / "config.toml"),
+                    result = content(older / "result.json");
+  Process program({program_folder() / "standard", "--synthetic", "--limit", "6000", "--batch", "4",
+                   "--checkpoint-steps", "1", "--quiet", "--out", folder.path().string()});
+  const auto trains = [&] {  // beyond the older one's two steps
+    for (const fs::path& state : entries_of(older / "checkpoints"))
+      if (state.filename() > "state-000000000002.safetensors") return true;
+    return false;
+  };
+  for (int i = 0; i < 4000 && !trains(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  const ProgramEnd beside = run("standard --quiet" + kSmall + out);
+  CHECK(beside.exit_code == 1);
+  CHECK_THAT(beside.err, ContainsSubstring("expected a folder that no other process works in"));
+  program.send(SIGTERM);
+  CHECK(program.wait() == 143);
+  CHECK(content(older / "config.toml") == config);
+  CHECK(content(older / "result.json") == result);
 }
 
 TEST_CASE("a program that goes on ends as if it had not been interrupted, also once it is over") {
@@ -66,11 +93,13 @@ TEST_CASE("a program that goes on ends as if it had not been interrupted, also o
     CHECK(content(in_pieces / "weights.safetensors") ==
           content(folder / "whole/standard/seed0/weights.safetensors"));
   }
+  const std::string config = content(in_pieces / "config.toml");
   const ProgramEnd other =
       run("standard --resume --lr 0.5" + options + quoted(folder / "in_pieces"));
   CHECK(other.exit_code == 1);
   CHECK(lines(other.err) == 1);
   CHECK_THAT(other.err, ContainsSubstring("expected a run with lr 0.5, got one with lr 0.001"));
+  CHECK(content(in_pieces / "config.toml") == config);
 }
 
 TEST_CASE("the first Ctrl-C raises a flag, the second is the system's again") {

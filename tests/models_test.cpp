@@ -6,6 +6,7 @@
 
 #include "models/build.h"
 #include "tests/catch.h"
+#include "tests/data_helpers.h"
 
 namespace {
 
@@ -122,6 +123,19 @@ TEST_CASE("a system of the study goes by its name, a variation by another") {
   CHECK(drape::system_name({}, 0.2) == "standard_mixup0.2");
   CHECK(drape::system_name({.architecture = Architecture::deep}, 1.0) == "deep_mixup");
   CHECK(drape::studied("deep_mixup") == nullptr);
+}
+
+TEST_CASE("what does not fit is named with the layer that it does not fit") {
+  drape::Sequential network = drape::build_network({});
+  drape::Pass pass = drape::Pass::eval();
+  CHECK_THAT(drape::tests::error_of([&] {
+               network.forward(drape::Tensor::zeros({1, 40, 40, 1}), pass);
+             }),
+             ContainsSubstring("linear1: linear: expected input [N,3136]"));
+  CHECK_THAT(drape::tests::error_of([&] {
+               network.output_shape({1, 28, 28, 3});
+             }),
+             ContainsSubstring("conv1: "));
 }
 
 TEST_CASE("the same seed initialises the same weights, another seed others") {

@@ -91,6 +91,11 @@ TEST_CASE("predictions are printed as a table, CSV or JSON") {
   CHECK(text_of(predictions, names, PredictionFormat::csv) ==
         "image,rank,class,name,probability\n"
         "\"a,b.png\",1,1,T-shirt/top,0.750000\n\"a,b.png\",2,0,Bag,0.250000\n");
+  const std::vector<Prediction> hostile{{"e\x1b[31m\n.png", {{0, 1.0}}}};
+  CHECK(text_of(hostile,
+                {"\x1b"
+                 "b"},
+                PredictionFormat::table) == "e?[31m .png  100.0 % ?b\n");
   const auto json = nlohmann::json::parse(text_of(predictions, names, PredictionFormat::json));
   CHECK(json[0]["image"] == "a,b.png");
   CHECK(json[0]["classes"][0]["name"] == "T-shirt/top");

@@ -139,6 +139,34 @@ TEST_CASE("predictions that cannot be written, and images that cannot be read, a
   CHECK(lines(no_file.err) == 1);
 }
 
+TEST_CASE("a model is not exported over its own weights") {
+  const TemporaryFolder folder;
+  REQUIRE(run("standard --quiet" + kSmall + "--out " + quoted(folder.path())).exit_code == 0);
+  const fs::path weights = folder / "standard/seed0/weights.safetensors";
+  const std::string before = content(weights);
+  const ProgramEnd ended = run("drape export " + quoted(weights) + " " + quoted(weights));
+  CHECK(ended.exit_code == 1);
+  CHECK_THAT(ended.err, ContainsSubstring("expected another file than that of the weights"));
+  CHECK(content(weights) == before);
+  CHECK(run("drape export " + quoted(weights) + " /dev/null").exit_code == 0);
+  CHECK(fs::is_character_file("/dev/null"));
+}
+
+TEST_CASE("programs say what they take, and what they do not") {
+  const auto says = [](const std::string& command, int exit_code, const std::string& text) {
+    const ProgramEnd ended = run(command);
+    CAPTURE(command);
+    CHECK(ended.exit_code == exit_code);
+    CHECK_THAT(ended.out + ended.err, ContainsSubstring(text));
+  };
+  says("drape --version", 0, "drape ");
+  says("drape help", 0, "SUBCOMMAND");
+  says("drape train --help", 0, "one of standard, deep");
+  says("drape nope", 2, "expected one of train, compare, predict, evaluate, export, got 'nope'");
+  says("standard --batch 010", 2, "expected a whole number");
+  says("standard --mirror=7", 2, "--mirror: expected no value, got '7'");
+}
+
 TEST_CASE("threads that the system does not start are an error, not an end") {
   if (kSanitized) return skip("a sanitizer needs more memory than there is");
   const TemporaryFolder folder;

@@ -1,6 +1,11 @@
 // What the progress of training looks like.
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 
 #include "optim/observers.h"
@@ -16,6 +21,26 @@ TEST_CASE("a progress bar fits on a line and tells how far, how fast and how lon
   CHECK_THAT(drape::progress_bar(plan, {.epoch = 1, .images = 55'000, .seconds = 1.0}),
              ContainsSubstring("[================] 100 %"));
   CHECK_THAT(drape::progress_bar(plan, {}), ContainsSubstring("0:00 left"));
+}
+
+TEST_CASE("a progress bar is no wider than its terminal") {
+  const int terminal = ::posix_openpt(O_RDWR | O_NOCTTY);
+  REQUIRE(terminal >= 0);
+  REQUIRE((::grantpt(terminal) == 0 && ::unlockpt(terminal) == 0));
+  const struct winsize narrow { .ws_row = 5, .ws_col = 30, .ws_xpixel = 0, .ws_ypixel = 0 };
+  std::FILE* const out = std::fopen(::ptsname(terminal), "w");
+  REQUIRE(out != nullptr);
+  REQUIRE(::ioctl(::fileno(out), TIOCSWINSZ, &narrow) == 0);
+  char drawn[256] = {};
+  {
+    drape::ProgressReport report(out, drape::ProgressReport::Style::bar);
+    report.on_begin({.epochs = 1, .images_per_epoch = 1000});
+    report.on_step({.epoch = 1, .images = 500, .seconds = 1.0});
+    REQUIRE(::read(terminal, drawn, sizeof(drawn) - 1) > 0);
+  }
+  CHECK(std::string(drawn) == "\r\x1b[Kepoch  1/1 [========>       ]");
+  std::fclose(out);
+  ::close(terminal);
 }
 
 TEST_CASE("progress is drawn at most ten times a second, and lines alone without a terminal") {
@@ -43,4 +68,5 @@ TEST_CASE("progress is drawn at most ten times a second, and lines alone without
   CHECK(drawn(drape::ProgressReport::Style::lines) ==
         "epoch  1/1  loss 0.0000  accuracy 0.00 %  validation loss 0.0000  accuracy 50.00 %  "
         "0.0 s  best\n");
+  CHECK(drawn(drape::ProgressReport::Style::warnings).empty());
 }

@@ -65,6 +65,36 @@ TEST_CASE("an atomic write replaces the file and leaves nothing else") {
   CHECK(folder.entries() == 1);
 }
 
+TEST_CASE("an atomic write goes where a link leads, and through a pipe") {
+  const TemporaryFolder folder;
+  std::filesystem::create_symlink("b", folder / "a");
+  for (const char* text : {"first", "second"}) {  // a link to nothing, and to a file
+    write_file_atomically(folder / "a", text);
+    CHECK(std::filesystem::is_symlink(folder / "a"));
+    CHECK(read_file(folder / "b", 100) == text);
+  }
+  REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  std::string seen;
+  {
+    const std::jthread reader([&] { seen = read_file(folder / "pipe", 100); });
+    write_file_atomically(folder / "pipe", "through");
+  }
+  CHECK(seen == "through");
+  CHECK(std::filesystem::is_fifo(folder / "pipe"));
+}
+
+TEST_CASE("a folder is locked for one at a time") {
+  const TemporaryFolder folder;
+  {
+    const FolderLock lock(folder.path());
+    CHECK_THAT(error_of([&] { const FolderLock another(folder.path()); }),
+               ContainsSubstring("expected a folder that no other process works in, got"));
+  }
+  CHECK_NOTHROW(FolderLock(folder.path()));
+  CHECK_THAT(error_of([&] { const FolderLock none(folder / "none"); }),
+             ContainsSubstring("No such file"));
+}
+
 TEST_CASE("a failed atomic write leaves the old file and says why") {
   const TemporaryFolder folder;
   write_file_atomically(folder / "a", "old");
@@ -93,7 +123,7 @@ TEST_CASE("a failed atomic write leaves the old file and says why") {
   SECTION("the target is a folder") {
     std::filesystem::create_directory(folder / "target");
     CHECK_THAT(error_of([&] { write_file_atomically(folder / "target", "new"); }),
-               ContainsSubstring("cannot replace") && ContainsSubstring("Is a directory"));
+               ContainsSubstring("cannot open") && ContainsSubstring("Is a directory"));
     std::filesystem::remove(folder / "target");
   }
   CHECK(read_file(folder / "a", 100) == "old");

@@ -77,6 +77,18 @@ TEST_CASE("elements are seen as their own type alone", "[tensor]") {
                     "tensor: expected elements of type i32, got f32");
 }
 
+TEST_CASE("a tensor that was moved from is an empty one", "[tensor]") {
+  Tensor from = Tensor::zeros({2, 3}, DType::f64);
+  const Tensor to = std::move(from);
+  CHECK(to.shape() == Shape{2, 3});
+  CHECK(from.empty());  // NOLINT(bugprone-use-after-move)
+  CHECK(from.shape() == Shape{0});
+  CHECK_THROWS_AS(from.item(), Error);
+  Tensor again = to;
+  from = std::move(again);
+  CHECK(from.data<double>() == to.data<double>());
+}
+
 TEST_CASE("copies of a handle share elements, clones do not", "[tensor]") {
   Tensor t = Tensor::zeros({2});
   const Tensor same = t, reshaped = t.reshape({1, 2}), copy = t.clone();
