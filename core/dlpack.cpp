@@ -78,6 +78,7 @@ bool is_contiguous(const DLTensor& tensor, const Shape& shape) {
 
 DLManagedTensor* to_dlpack(const Tensor& x) {
   DRAPE_CHECK(!x.empty(), "dlpack: expected a tensor with elements, got an empty one");
+  on(x.device(), [](auto tag) { kernels::synchronize(tag); });
   auto view = std::make_unique<View>();
   view->tensor = x.detach();
   view->extents.assign(x.shape().extents().begin(), x.shape().extents().end());
@@ -112,7 +113,11 @@ Tensor from_dlpack(DLManagedTensor* managed) {
               "dlpack: expected contiguous elements, the last axis fastest, got strides");
   DRAPE_CHECK(tensor.data != nullptr || shape.size() == 0, "dlpack: expected elements, got none");
   char* const elements = static_cast<char*>(tensor.data) + tensor.byte_offset;
-  return Tensor::around(elements, shape, dtype, device, [managed] {
+  return Tensor::around(elements, shape, dtype, device, [managed, device] {
+    try {
+      on(device, [](auto tag) { kernels::synchronize(tag); });
+    } catch (const Error&) {  // a lost device: whoever asks it next is told
+    }
     if (managed->deleter != nullptr) managed->deleter(managed);
   });
 }

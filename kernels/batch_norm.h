@@ -2,8 +2,9 @@
 // and the dropout that may follow it in the same pass.
 //   z[m,c] = gamma[c] * (x[m,c] - mean[c]) / sqrt(variance[c] + epsilon) + beta[c]
 //   y[m,c] = dropout(activation(z[m,c]))
-// m runs over all axes but the last. Statistics are taken per channel in fixed chunks of rows,
-// which are merged in order: the same bits for any number of threads.
+// m runs over all axes but the last. Statistics are taken per channel in fixed parts of rows,
+// which are merged in a fixed order: the same bits every time, on the CPU for any number of
+// threads.
 #pragma once
 
 #include <cstdint>
@@ -37,8 +38,8 @@ struct RunningStatistics {
 };
 
 /// Mean and biased variance of each channel of x [rows, channels], rows >= 2, and the running
-/// statistics brought up to date. Chunks are merged as in Chan, Golub & LeVeque 1979 ("Updating
-/// formulae and a pairwise algorithm for computing sample variances").
+/// statistics brought up to date. On the CPU parts are merged as in Chan, Golub & LeVeque 1979
+/// ("Updating formulae and a pairwise algorithm for computing sample variances").
 template <class T>
 void batch_norm_statistics(Cpu, const T* x, std::int64_t rows, std::int64_t channels,
                            Accumulator<T>* mean, Accumulator<T>* variance,

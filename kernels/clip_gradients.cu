@@ -53,8 +53,8 @@ void clip_gradients(Cuda cuda, std::span<const Gradient<T>> gradients, double li
   for (auto rest = gradients; !rest.empty();) {
     const auto batch = Batch::take(rest);
     launch(cuda, "gradient_norm", {dim3(batch.blocks()), dim3(kOptimizerThreads)},
-           gradient_norm_kernel<T>, batch, sums.data(), first, rest.empty(),
-           arrival_counters(cuda, 1), norm.data());
+           gradient_norm_kernel<T>, batch, sums.data(), first, rest.empty(), arrival_counters(1),
+           norm.data());
     first += batch.blocks();
   }
   for (auto rest = gradients; !rest.empty();) {

@@ -87,7 +87,7 @@ void column_sums(Cuda cuda, const char* name, std::int64_t rows, std::int64_t co
   launch(cuda, name,
          {dim3(static_cast<unsigned>(across), static_cast<unsigned>(ranges)), dim3(lanes, strips)},
          column_sums_kernel<Sum, Term, Finish>, rows, columns, term, finish, sums.data(),
-         arrival_counters(cuda, across));
+         arrival_counters(across));
 }
 
 template <int size, class T>

@@ -175,6 +175,9 @@ std::optional<typename Product::Performance> choose(Cuda cuda, const Conv2dGeome
   const cudnnStatus_t status =
       Product::propose(handle, d.*Product::a, d.*Product::b, d.convolution, d.*Product::out,
                        static_cast<int>(proposals.size()), &count, proposals.data());
+  constexpr int kCategory = 1000;  // of statuses; a failure of the moment is not to be remembered
+  if (status / kCategory != CUDNN_STATUS_NOT_SUPPORTED / kCategory)
+    check(status, "cudnnGetConvolution...Algorithm_v7");
   std::optional<Performance> choice;
   for (int i = 0; status == CUDNN_STATUS_SUCCESS && i < count && !choice; ++i) {
     const Performance& p = proposals[static_cast<std::size_t>(i)];
@@ -343,7 +346,11 @@ void conv2d_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w, 
 template <class T>
 void conv2d_backward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w,
                      const Conv2dOutput<const T>& out, const T* dy, const Conv2dGradients<T>& d) {
-  if (g.C == 1 && d.dx == nullptr) return conv2d_one_channel_backward(cuda, g, x, out, dy, d);
+  if (g.C == 1 && (d.dw != nullptr || d.db != nullptr)) {
+    conv2d_one_channel_backward(cuda, g, x, out, dy, d);
+    if (d.dx != nullptr) conv2d_backward<T>(cuda, g, x, w, out, dy, {d.dx, nullptr, nullptr});
+    return;
+  }
   const OutputGradient<T> gradient(cuda, g, out, dy, d.db);
   const T* dz = gradient.dz();
   if (d.dx != nullptr) backward_data(cuda, g, w, dz, d.dx);

@@ -185,7 +185,7 @@ inline __device__ bool is_last_block(std::uint32_t* arrived, unsigned blocks) {
 
 /// Counters for is_last_block(), each 0. All kernels share them: they follow one another on one
 /// stream, and each leaves them at 0.
-std::uint32_t* arrival_counters(Cuda cuda, std::int64_t count);
+std::uint32_t* arrival_counters(std::int64_t count);
 
 /// An array of T on the device that a kernel needs while it runs; its elements are undefined at
 /// first.

@@ -51,7 +51,7 @@ void few_channels(Cuda cuda, const Problem<T>& p, const T* dz,
 // that there are.
 template <class T>
 Bands bands_of(const Problem<T>& p) {
-  constexpr std::int64_t kBytes = 48 << 10;
+  constexpr std::int64_t kBytes = sizeof(Accumulator<T>) > 4 ? 32 << 10 : 48 << 10;
   const std::int64_t image = p.g.H * p.g.W;
   const std::int64_t most = kBytes / kLanes / static_cast<std::int64_t>(sizeof(Accumulator<T>));
   const std::int64_t count = (image + most - 1) / most;
@@ -73,7 +73,8 @@ void all_channels(Cuda cuda, const Problem<T>& p, const T* dz,
   const DeviceBuffer<Real> buffer(cuda, direct ? 0 : 3 * parts * points);
   PointGradients<Real> to = out;
   if (!direct) {
-    fill_zero(cuda, buffer.data(), static_cast<std::size_t>(3 * parts * points) * sizeof(Real));
+    if (slices < parts * p.offset_groups)  // not every group has all parts
+      fill_zero(cuda, buffer.data(), static_cast<std::size_t>(3 * parts * points) * sizeof(Real));
     to = {out.d_offset == nullptr ? nullptr : buffer.data(),
           out.d_mask == nullptr ? nullptr : buffer.data() + 2 * parts * points, points};
   }
@@ -94,7 +95,7 @@ void all_channels(Cuda cuda, const Problem<T>& p, const T* dz,
   const std::int64_t band = std::int64_t{bands.pixels} * kLanes;
   const DeviceBuffer<Real> partial(cuda, summed ? blocks * slices * part_count * band : 0);
   const Parts<Real> share{part_count, bands.pixels, partial.data(),
-                          arrival_counters(cuda, blocks * slices)};
+                          arrival_counters(blocks * slices)};
   const LaunchSize size{
       dim3(static_cast<unsigned>(blocks * part_count), static_cast<unsigned>(slices)),
       dim3(kTileThreads), PointsMemory<T>::kBandAt + static_cast<std::size_t>(band) * sizeof(Real)};

@@ -72,7 +72,7 @@ class Product {
 // What decides which algorithm is fastest.
 using Key = std::array<std::int64_t, 11>;
 
-// Asks for algorithms that need no more workspace than that.
+// Asks for algorithms that need no more workspace than that, and round no sum on the way.
 class Preference {
  public:
   Preference() {
@@ -80,6 +80,10 @@ class Preference {
     DRAPE_CUBLAS(cublasLtMatmulPreferenceSetAttribute, preference_,
                  CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &kMostWorkspaceBytes,
                  sizeof(kMostWorkspaceBytes));
+    constexpr std::uint32_t kSchemes =
+        CUBLASLT_REDUCTION_SCHEME_NONE | CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+    DRAPE_CUBLAS(cublasLtMatmulPreferenceSetAttribute, preference_,
+                 CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &kSchemes, sizeof(kSchemes));
   }
   ~Preference() { DRAPE_VENDOR_FUNCTION(cublas(), cublasLtMatmulPreferenceDestroy)(preference_); }
   Preference(const Preference&) = delete;

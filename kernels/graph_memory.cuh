@@ -1,6 +1,9 @@
 // The memory that recorded work computes in.
 #pragma once
 
+#include <cstddef>
+#include <unordered_set>
+
 #include "kernels/blocks.h"
 
 namespace drape::kernels {
@@ -11,8 +14,12 @@ class GraphMemory {
  public:
   GraphMemory();
 
-  /// Blocks that were taken and not released.
-  std::int64_t blocks_in_use() { return blocks_.use().blocks; }
+  /// Blocks that were taken from here and not released.
+  std::size_t blocks_in_use() const { return taken_.size(); }
+
+  void* take(std::size_t bytes);
+  /// Also of blocks that are not from here: work may give up what others took. They stay here.
+  void give_back(void* block, std::size_t bytes) noexcept;
 
   /// While one lives, allocate() and release() of this thread work on this memory.
   class InUse {
@@ -25,6 +32,7 @@ class GraphMemory {
 
  private:
   Blocks blocks_;
+  std::unordered_set<void*> taken_;
 };
 
 }  // namespace drape::kernels

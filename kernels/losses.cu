@@ -106,7 +106,7 @@ void mean_loss(Cuda cuda, const char* name, const Loss<T>& loss, double weight) 
   const unsigned blocks = std::min(blocks_for(loss.rows, kRowsOfBlock), 1024u);
   const DeviceBuffer<double> sums(cuda, 2 * std::int64_t{blocks});
   launch(cuda, name, {dim3(blocks), dim3(kLossThreads)}, loss_kernel<kind, T>, loss, weight,
-         sums.data(), arrival_counters(cuda, 1));
+         sums.data(), arrival_counters(1));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // Losses of logits [N,K] against targets [N,K], with their gradients in the same pass. Targets are
-// probabilities: one-hot labels, or mixtures of them. Sums are taken in double, over n in order.
+// probabilities: one-hot labels, or mixtures of them. Sums are taken in double, in a fixed order.
 // Predictions, and the progress of a run, are looked after on the way.
 #pragma once
 

@@ -29,10 +29,17 @@ Blocks& blocks() {
 }
 
 // What this thread takes blocks from.
-thread_local Blocks* in_use = nullptr;
+thread_local GraphMemory* in_use = nullptr;
 
-Blocks& current() {
-  return in_use == nullptr ? blocks() : *in_use;
+// Done when it returns. On a stream of its own: any other may be recording.
+void zero_now(void* block, std::size_t bytes) {
+  cudaStream_t stream = nullptr;
+  check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking),
+             "cudaStreamCreateWithFlags");
+  cudaError_t status = cudaMemsetAsync(block, 0, bytes, stream);
+  if (status == cudaSuccess) status = cudaStreamSynchronize(stream);
+  cudaStreamDestroy(stream);
+  check_cuda(status, "cudaMemsetAsync");
 }
 
 }  // namespace
@@ -45,8 +52,19 @@ GraphMemory::GraphMemory()
            .give_back = [](void* block, std::size_t bytes) { blocks().give_back(block, bytes); }},
           AfterUse::keep) {}
 
+void* GraphMemory::take(std::size_t bytes) {
+  void* const block = blocks_.take(bytes);
+  taken_.insert(block);
+  return block;
+}
+
+void GraphMemory::give_back(void* block, std::size_t bytes) noexcept {
+  taken_.erase(block);
+  blocks_.give_back(block, bytes);
+}
+
 GraphMemory::InUse::InUse(GraphMemory& memory) {
-  in_use = &memory.blocks_;
+  in_use = &memory;
 }
 
 GraphMemory::InUse::~InUse() {
@@ -54,11 +72,11 @@ GraphMemory::InUse::~InUse() {
 }
 
 void* allocate(Cuda, std::size_t bytes) {
-  return current().take(bytes);
+  return in_use == nullptr ? blocks().take(bytes) : in_use->take(bytes);
 }
 
 void release(Cuda, void* block, std::size_t bytes) noexcept {
-  current().give_back(block, bytes);
+  in_use == nullptr ? blocks().give_back(block, bytes) : in_use->give_back(block, bytes);
 }
 
 void trim(Cuda) {
@@ -92,18 +110,28 @@ void synchronize(Cuda cuda) {
   check_cuda(cudaStreamSynchronize(cuda.stream), "cudaStreamSynchronize");
 }
 
-std::uint32_t* arrival_counters(Cuda cuda, std::int64_t count) {
+std::uint32_t* arrival_counters(std::int64_t count) {
   static std::mutex mutex;
   static std::uint32_t* counters = nullptr;
   static std::int64_t size = 0;
   const std::lock_guard lock(mutex);
-  if (count > size) {  // older ones stay: somebody may still count with them
-    size = std::max<std::int64_t>(count, 1 << 12);
-    const auto bytes = static_cast<std::size_t>(size) * sizeof(*counters);
-    counters = static_cast<std::uint32_t*>(take(bytes));
-    if (counters == nullptr) throw Error("memory: expected room for counters, got none");
-    fill_zero(cuda, counters, bytes);
+  if (count <= size) return counters;
+  const std::int64_t wanted = std::max<std::int64_t>(count, 1 << 12);
+  const auto bytes = static_cast<std::size_t>(wanted) * sizeof(*counters);
+  void* block = take(bytes);
+  if (block == nullptr) {
+    blocks().trim();
+    block = take(bytes);
   }
+  if (block == nullptr) throw Error("memory: expected room for counters, got none");
+  try {
+    zero_now(block, bytes);
+  } catch (...) {
+    cudaFree(block);
+    throw;
+  }
+  counters = static_cast<std::uint32_t*>(block);  // older ones stay: somebody may count with them
+  size = wanted;
   return counters;
 }
 

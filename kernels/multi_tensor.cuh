@@ -97,7 +97,7 @@ void take_step(Cuda cuda, const char* name, std::span<const Tensor> tensors,
     const auto batch = TensorBatch<Tensor>::take(tensors);
     launch(cuda, name, {dim3(batch.blocks()), dim3(kOptimizerThreads)},
            optimizer_step_kernel<Tensor, Rule>, batch, rule, step, tensors.empty(),
-           arrival_counters(cuda, 1));
+           arrival_counters(1));
   } while (!tensors.empty());
 }
 

@@ -197,7 +197,7 @@ void patch_weight_gradient(Cuda cuda, const char* name, const Problem<T>& p, con
   const DeviceBuffer<Sum> partial(cuda, used == 1 ? 0 : used * (sums + p.g.groups * of_bias));
   launch(cuda, name, {dim3(slices, filter_tiles, used), dim3(kTileThreads), Memory::kBytes},
          weight_kernel<Sampler, (sizeof(T) > 4 ? 1 : blocks), Tile, T>, p, dz, of_range,
-         partial.data(), arrival_counters(cuda, tiles), dw, db);
+         partial.data(), arrival_counters(tiles), dw, db);
 }
 
 }  // namespace drape::kernels

@@ -4,6 +4,7 @@
 #include "kernels/memory.h"
 #include "layers/add.h"
 #include "layers/dropout.h"
+#include "layers/linear.h"
 #include "layers/relu.h"
 #include "tests/catch.h"
 #include "tests/compare.h"
@@ -32,6 +33,26 @@ TEST_CASE("recorded work is done when it is launched, on what memory then holds"
   const kernels::GraphContent& content = kernels::content_of(current_cuda(), *graph);
   CHECK(content.names == std::vector<std::string>{"add", "add", "copy"});
   CHECK(content.kernels == 2);
+}
+
+TEST_CASE("work that is recorded before anything else ran finds its counters at zero", "[cuda]") {
+  if (const std::string why = no_cuda(); !why.empty()) return skip(why);
+  Tensor w = Tensor::full({40, 8}, 0.5, DType::f32, Device::cuda);
+  Tensor b = Tensor::full({40}, 0.0, DType::f32, Device::cuda);
+  b.track();
+  const Tensor x = Tensor::full({300, 8}, 1.0, DType::f32, Device::cuda);
+  const Tensor dy = Tensor::full({300, 40}, 1.0, DType::f32, Device::cuda);
+  Tensor db = Tensor::full({40}, 0.0, DType::f32, Device::cuda);
+  const auto sum_up = [&] {
+    backward(linear(x, w, b), dy);
+    db.assign(b.grad());
+    b.clear_grad();
+  };
+  const auto graph = kernels::record_graph(current_cuda(), sum_up);
+  sum_up();  // before the first launch
+  CHECK(difference(db, Tensor::full({40}, 300.0, DType::f32, Device::cuda)) == 0.0);
+  kernels::launch_graph(current_cuda(), *graph);
+  CHECK(difference(db, Tensor::full({40}, 300.0, DType::f32, Device::cuda)) == 0.0);
 }
 
 TEST_CASE("what the host decides stands still in recorded work, what memory says moves on",
@@ -81,6 +102,16 @@ TEST_CASE("work that waits for the device, or keeps a block, is not recorded", "
   CHECK_THROWS_WITH(kernels::record_graph(current_cuda(), [&] { kept.push_back(relu(x)); }),
                     "graph: expected work that keeps no block of memory, got 1 that it keeps");
   kept.clear();
+  Tensor held = relu(x);  // what is given up for what is kept does not make up for it
+  CHECK_THROWS_WITH(kernels::record_graph(current_cuda(), [&] { held = relu(x); }),
+                    "graph: expected work that keeps no block of memory, got 1 that it keeps");
+  Tensor y = cuda_full(7.0);
+  const auto graph = kernels::record_graph(current_cuda(), [&] {
+    held = Tensor();
+    y.assign(relu(x));
+  });
+  kernels::launch_graph(current_cuda(), *graph);
+  CHECK(largest(y) == 0.0);
   std::vector<float> seen;
   kernels::Repeated repeated;
   for (int i = 0; i < 4; ++i) repeated.run(current_cuda(), [&] { seen = x.to_vector<float>(); });

@@ -1,6 +1,7 @@
 // Optimisers on CUDA beside the CPU, for tensors as long as what a block works on, and longer.
 #include <algorithm>
 #include <cmath>
+#include <string>
 #include <vector>
 
 #include "core/gradient_check.h"
@@ -17,13 +18,15 @@
 namespace drape::tests {
 namespace {
 
-// Its parameters have 1, 65, 2047, 2048, 2049 and 4160 elements; nobody calls it.
+// Its parameters have 1, 2, 65, 2047, 2048, 2049 and 4160 elements, more of them than one launch
+// takes; nobody calls it.
 Sequential model_of_many_sizes() {
   Sequential model;
   model.add("less", Linear(2047, 1))
       .add("block", Linear(2048, 1))
       .add("more", Linear(2049, 1))
       .add("blocks", Linear(64, 65));
+  for (int i = 0; i < 24; ++i) model.add(std::to_string(i), Linear(2, 1));
   Generator random(7, Purpose::initialization);
   model.initialize(random);
   return model;

@@ -17,6 +17,7 @@ struct CUgraphNode_st {
 struct CUgraph_st {
   std::vector<std::shared_ptr<CUgraphNode_st>> nodes;
   bool spoilt = false;
+  const void* stream = nullptr;
 };
 struct CUgraphExec_st {
   std::vector<std::shared_ptr<CUgraphNode_st>> nodes;
@@ -37,6 +38,10 @@ bool recording() {
   return recorded() != nullptr;
 }
 
+bool recording_on(const void* stream) {
+  return recording() && recorded()->stream == stream;
+}
+
 void add_to_recording(Work kind, std::function<void()> work) {
   const AtWork at_work;
   recorded()->nodes.push_back(
@@ -51,9 +56,10 @@ void spoil_recording() {
 
 extern "C" {
 
-cudaError_t cudaStreamBeginCapture(cudaStream_t, cudaStreamCaptureMode) {
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   if (recording()) return cudaErrorIllegalState;
   recorded() = std::make_unique<CUgraph_st>();
+  recorded()->stream = stream;
   return cudaSuccess;
 }
 

@@ -9,8 +9,9 @@ namespace drape::emulator {
 /// What a device is asked for.
 enum class Work : std::uint8_t { kernel, memset, memcpy };
 
-/// Whether a stream records now.
+/// Whether a stream records now, or this one does.
 bool recording();
+bool recording_on(const void* stream);
 void add_to_recording(Work kind, std::function<void()> work);
 
 /// Does `work` or, while a stream records, keeps a copy of it for the graph.

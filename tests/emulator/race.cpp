@@ -210,10 +210,6 @@ void pass_warp_barrier(unsigned warp) {
   ++state().warp_barriers[warp];
 }
 
-unsigned count() {
-  return state().races;
-}
-
 }  // namespace race
 
 void begin_atomic(const volatile void* address, std::size_t bytes) {
