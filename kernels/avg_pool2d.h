@@ -1,6 +1,6 @@
 // Average pooling.
-//   y[n,p,q,c] = 1 / (window.y * window.x) * sum over cells r, s of x[n, p*stride-padding+r,
-//   q*stride-padding+s, c]
+//   y[n,p,q,c] = 1 / (window.y * window.x) * sum over cells r, s of x[n,h,v,c],
+//   h = p*stride - padding + r,  v = q*stride - padding + s
 // Padding counts as zeros, in the divisor too: PyTorch's default, count_include_pad=True.
 #pragma once
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "kernels/ceil_div.h"
 #include "kernels/column_sums.cuh"
 
 namespace drape::kernels {
@@ -116,7 +117,7 @@ void forward(Cuda cuda, const BatchNorm<T>& norm, const T* x, T* y) {
   using A = Accumulator<T>;
   const DropoutFactor<A> factor(norm.dropout);
   const std::int64_t packs = norm.channels / size;
-  const std::int64_t groups = (norm.rows + kRowsOfThread - 1) / kRowsOfThread;
+  const std::int64_t groups = ceil_div(norm.rows, kRowsOfThread);
   for_each(cuda, "batch_norm_forward", groups * packs, [=] __device__(std::int64_t thread) {
     const std::int64_t group = thread / packs, c = (thread - group * packs) * size;
     const Channels<size, A> channels(norm, c);
@@ -185,7 +186,7 @@ void backward(Cuda cuda, const BatchNorm<T>& norm, const T* x, const T* dy,
   using A = Accumulator<T>;
   const DropoutFactor<A> factor(norm.dropout);
   const std::int64_t packs = norm.channels / size;
-  const std::int64_t groups = (norm.rows + kRowsOfThread - 1) / kRowsOfThread;
+  const std::int64_t groups = ceil_div(norm.rows, kRowsOfThread);
   for_each(cuda, "batch_norm_backward", groups * packs, [=] __device__(std::int64_t thread) {
     const std::int64_t group = thread / packs, c = (thread - group * packs) * size;
     const Channels<size, A> channels(norm, c);

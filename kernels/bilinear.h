@@ -11,8 +11,8 @@ namespace drape {
 
 /// The four pixels around a point of an H x W image and the point's place between them.
 /// pixel[0..3] are (y0,x0) (y0,x0+1) (y0+1,x0) (y0+1,x0+1) with y0 = floor(y), x0 = floor(x), each
-/// as y*W + x, or H*W where it lies outside the image: there the image is zero. fy = y - y0, fx = x
-/// - x0.
+/// as y*W + x, or H*W where it lies outside the image: there the image is zero.
+///   fy = y - y0,  fx = x - x0
 template <class T>
 struct BilinearPoint {
   std::int32_t pixel[4];

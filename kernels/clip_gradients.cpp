@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/ceil_div.h"
 #include "kernels/memory.h"
 #include "kernels/parallel.h"
 
@@ -12,7 +13,7 @@ constexpr std::int64_t kChunk = 1 << 14;
 
 template <class T>
 double sum_of_squares(const Gradient<T>& gradient) {
-  const std::int64_t chunks = (gradient.size + kChunk - 1) / kChunk;
+  const std::int64_t chunks = ceil_div(gradient.size, kChunk);
   Buffer<double> sums(chunks);
   parallel_ranges(chunks, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t chunk = begin; chunk < end; ++chunk) {

@@ -1,6 +1,7 @@
 // Sums over the rows of a matrix, by column, in an order that the shape alone decides.
 #pragma once
 
+#include "kernels/ceil_div.h"
 #include "kernels/pack.cuh"
 
 namespace drape::kernels {
@@ -80,9 +81,9 @@ void column_sums(Cuda cuda, const char* name, std::int64_t rows, std::int64_t co
   while (lanes / 2 >= columns && lanes > 1) lanes /= 2;
   unsigned strips = kSumThreads<Sum> / lanes;
   while (strips > 8 && strips > rows) strips /= 2;
-  const std::int64_t across = (columns + lanes - 1) / lanes;
+  const std::int64_t across = ceil_div(columns, lanes);
   const std::int64_t ranges =
-      std::clamp<std::int64_t>(kBlocks / across, 1, (rows + 2 * strips - 1) / (2 * strips));
+      std::clamp<std::int64_t>(kBlocks / across, 1, ceil_div(rows, 2 * strips));
   const DeviceBuffer<Sum> sums(cuda, ranges * columns);
   launch(cuda, name,
          {dim3(static_cast<unsigned>(across), static_cast<unsigned>(ranges)), dim3(lanes, strips)},

@@ -274,7 +274,7 @@ void backward(const Conv2dGeometry& g, const float* x, const float* w,
   Partials<float> partials(g.N, g.w_size() + g.K);
   parallel_for(partials.chunks(), [&](std::int64_t chunk) {
     const Range images = part(g.N, partials.chunks(), chunk);
-    const std::int64_t image = g.H * g.W * g.C;
+    const std::int64_t image = g.x_image();
     float *dw = partials.start(chunk), *db = dw + g.w_size();
     if (d.dx != nullptr) std::fill_n(d.dx + images.begin * image, images.size() * image, 0.0f);
     for (const Region& region : regions) {

@@ -1,6 +1,6 @@
 // Dense 2-D convolution (cross-correlation, as the field uses the word), NHWC:
-//   y[n,p,q,k] = act(b[k] + sum_{r,s,c} w[k,r,s,c] * x[n, p*stride - pad + r*dilation, q*stride -
-//   pad + s*dilation, c])
+//   y[n,p,q,k] = act(b[k] + sum_{r,s,c} w[k,r,s,c] * x[n,h,v,c]),
+//   h = p*stride - pad + r*dilation,  v = q*stride - pad + s*dilation,
 // with x zero outside the image. With groups, filter k of group g sees the C/groups channels of
 // that group.
 //   x [N,H,W,C]   w [K,R,S,C/groups]   b [K] or null   y [N,P,Q,K]
@@ -25,6 +25,16 @@ struct Conv2dOutput {
   Activation activation = Activation::none;
   T* y = nullptr;
   std::conditional_t<std::is_const_v<T>, const std::uint8_t, std::uint8_t>* cell = nullptr;
+
+  /// Elements of y of one image.
+  std::int64_t image(const Conv2dGeometry& g) const {
+    return cell == nullptr ? g.y_image() : g.pooled_image();
+  }
+  /// What belongs to image n.
+  Conv2dOutput of_image(const Conv2dGeometry& g, std::int64_t n) const {
+    const std::int64_t first = n * image(g);
+    return {activation, y == nullptr ? y : y + first, cell == nullptr ? cell : cell + first};
+  }
 };
 
 /// Each may be null where it is not needed.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/ceil_div.h"
 #include "kernels/memory.h"
 #include "kernels/panel_gemm.h"
 #include "kernels/parallel.h"
@@ -42,7 +43,7 @@ void forward(const Conv2dGeometry& g, const float* x, const float* w, const floa
   Buffer<float> panels(in_panels(g.K) * depth);
   arrange(g, w, panels.data());
   constexpr std::int64_t kRows = 8;  // of an output at a time
-  const std::int64_t parts = (g.P + kRows - 1) / kRows;
+  const std::int64_t parts = ceil_div(g.P, kRows);
   parallel_for(g.N * parts, [&](std::int64_t task) {
     const std::int64_t n = task / parts, first = task % parts * kRows;
     Buffer<float> rows(g.R * row), z(g.Q * kPanel);
@@ -57,8 +58,7 @@ void forward(const Conv2dGeometry& g, const float* x, const float* w, const floa
         const Float8 bias = b == nullptr ? Float8{} : load8(b + k, g.K - k);
         for (std::int64_t q = 0; q < g.Q; ++q) {
           const Float8 value = load8(z.data() + q * kPanel + k % kPanel) + bias;
-          const bool relu = activation == Activation::relu;
-          store8(relu ? (value < 0.0f ? Float8{} : value) : value, to + q * g.K + k, g.K - k);
+          store8(activation == Activation::relu ? relu8(value) : value, to + q * g.K + k, g.K - k);
         }
       }
     }

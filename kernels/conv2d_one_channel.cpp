@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "kernels/ceil_div.h"
 #include "kernels/float8.h"
 #include "kernels/memory.h"
 #include "kernels/parallel.h"
@@ -50,7 +51,7 @@ class PaddedImage {
     }
   }
   // The pixel under tap (0, 0) of output (p, q), and how far from it tap t lies.
-  const float* at(std::int64_t p, std::int64_t q) {
+  const float* at(std::int64_t p, std::int64_t q) const {
     return pixels_.data() + p * g_.stride.y * width_ + q * g_.stride.x;
   }
   std::int64_t distance(std::int64_t t) const {
@@ -66,7 +67,7 @@ class PaddedImage {
 // A layer's filters in blocks of kLanes. Behind the last filter, lanes are zero and not stored.
 struct Blocks {
   explicit Blocks(const Conv2dGeometry& g)
-      : filters(g.K), taps(g.R * g.S), count((g.K + kLanes - 1) / kLanes) {}
+      : filters(g.K), taps(g.R * g.S), count(ceil_div(g.K, kLanes)) {}
   std::int64_t lanes(std::int64_t block) const {
     return std::min(kLanes, filters - block * kLanes);
   }
@@ -119,7 +120,7 @@ struct Layer {
   }
 
   std::array<Lanes, kPixels> filter(const std::array<const float*, kPixels>& pixels,
-                                    const std::int64_t* distance, std::int64_t block) {
+                                    const std::int64_t* distance, std::int64_t block) const {
     return filter_pixels(pixels, distance, blocks.taps,
                          weights.data() + block * blocks.taps * kLanes,
                          bias.data() + block * kLanes);
@@ -130,8 +131,9 @@ struct Layer {
 };
 
 // One image's outputs, four pixels of a row at a time; beyond its end the last one again.
-void filter_image(const Conv2dGeometry& g, Layer& layer, PaddedImage& image,
-                  const std::int64_t* distance, Activation activation, float* y) {
+void filter_image(const Conv2dGeometry& g, const Layer& layer, const PaddedImage& image,
+                  const std::int64_t* distance, const Conv2dOutput<float>& out) {
+  float* y = out.y;
   for (std::int64_t p = 0; p < g.P; ++p, y += g.Q * g.K) {
     for (std::int64_t q = 0; q < g.Q; q += kPixels) {
       std::array<const float*, kPixels> pixels;
@@ -142,9 +144,9 @@ void filter_image(const Conv2dGeometry& g, Layer& layer, PaddedImage& image,
         const auto z = layer.filter(pixels, distance, block);
         for (std::int64_t i = 0; i < std::min<std::int64_t>(kPixels, g.Q - q); ++i) {
           Lanes value = z[static_cast<std::size_t>(i)];
-          if (activation == Activation::relu) {
-            value.low = value.low < 0.0f ? Float8{} : value.low;
-            value.high = value.high < 0.0f ? Float8{} : value.high;
+          if (out.activation == Activation::relu) {
+            value.low = relu8(value.low);
+            value.high = relu8(value.high);
           }
           value.store(y + (q + i) * g.K + block * kLanes, layer.blocks.lanes(block));
         }
@@ -154,10 +156,11 @@ void filter_image(const Conv2dGeometry& g, Layer& layer, PaddedImage& image,
 }
 
 // One image's outputs by 2x2 windows, the largest of each.
-void filter_windows(const Conv2dGeometry& g, Layer& layer, PaddedImage& image,
-                    const std::int64_t* distance, Activation activation, float* y,
-                    std::uint8_t* cell) {
-  const bool relu = activation == Activation::relu;
+void filter_windows(const Conv2dGeometry& g, const Layer& layer, const PaddedImage& image,
+                    const std::int64_t* distance, const Conv2dOutput<float>& out) {
+  const bool relu = out.activation == Activation::relu;
+  float* y = out.y;
+  std::uint8_t* cell = out.cell;
   std::array<float, kLanes> spare_y;
   std::array<std::uint8_t, kLanes> spare_cell;
   for (std::int64_t p = 0; p + 1 < g.P; p += 2) {
@@ -230,7 +233,7 @@ class GradientRow {
 
 // Taps in whole groups of kTaps; what the extra ones sum is dropped.
 std::int64_t grouped(std::int64_t taps) {
-  return (taps + kTaps - 1) / kTaps * kTaps;
+  return ceil_div(taps, kTaps) * kTaps;
 }
 
 // The gradients of some images: sums [blocks, taps + 1, kLanes], the last row of a block db.
@@ -262,19 +265,15 @@ void add_gradients(const Conv2dGeometry& g, const float* x, Range images, Gradie
 
 void conv2d_one_channel_forward(const Conv2dGeometry& g, const float* x, const float* w,
                                 const float* b, const Conv2dOutput<float>& out) {
-  Layer layer(g, w, b);
+  const Layer layer(g, w, b);
   parallel_for(g.N, [&](std::int64_t n) {
     PaddedImage image(g);
     image.load(x + n * g.H * g.W);
     Buffer<std::int64_t> distance(layer.blocks.taps);
     for (std::int64_t t = 0; t < layer.blocks.taps; ++t) distance[t] = image.distance(t);
-    if (out.cell == nullptr) {
-      return filter_image(g, layer, image, distance.data(), out.activation,
-                          out.y + n * g.P * g.Q * g.K);
-    }
-    const std::int64_t first = n * (g.P / 2) * (g.Q / 2) * g.K;
-    filter_windows(g, layer, image, distance.data(), out.activation, out.y + first,
-                   out.cell + first);
+    const Conv2dOutput<float> to = out.of_image(g, n);
+    to.cell == nullptr ? filter_image(g, layer, image, distance.data(), to)
+                       : filter_windows(g, layer, image, distance.data(), to);
   });
 }
 

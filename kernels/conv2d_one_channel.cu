@@ -1,3 +1,4 @@
+#include "kernels/ceil_div.h"
 #include "kernels/conv2d_one_channel.cuh"
 
 #include "kernels/epilogue.cuh"
@@ -88,10 +89,8 @@ void forward(Cuda cuda, const Conv2dGeometry& g, const Taps& taps, const T* x, c
     }
     for (int cell = 0; cell < 4; ++cell) {
       if (p + cell / 2 >= g.P || q + cell % 2 >= g.Q) continue;
-      for (int j = 0; j < size; ++j) {
-        const bool flat = out.activation == Activation::relu && z[cell][j] < A(0);
-        y.value[j] = static_cast<T>(flat ? A(0) : z[cell][j]);
-      }
+      for (int j = 0; j < size; ++j)
+        y.value[j] = static_cast<T>(activated(out.activation, z[cell][j]));
       store(out.y + ((n * g.P + p + cell / 2) * g.Q + q + cell % 2) * g.K + k, y);
     }
   });
@@ -124,7 +123,7 @@ void backward(Cuda cuda, const Conv2dGeometry& g, const Taps& taps, const T* x,
   const std::int64_t packs = g.K / size;
   const int tap_count = taps.R * taps.S;
   column_sums<Sums>(
-      cuda, "conv2d_one_channel_backward", g.N * P * Q, packs * ((tap_count + kTaps - 1) / kTaps),
+      cuda, "conv2d_one_channel_backward", g.N * P * Q, packs * ceil_div(tap_count, kTaps),
       [=] __device__(std::int64_t column) {
         const std::int64_t part = column / packs, k = (column - part * packs) * size;
         return [&, part, k](std::int64_t m) {
@@ -140,8 +139,8 @@ void backward(Cuda cuda, const Conv2dGeometry& g, const Taps& taps, const T* x,
           Sums sums;
           bool flat[size];
           for (int j = 0; j < size; ++j) {
-            flat[j] = pooled ? cells.value[j] == kNoCell
-                             : masked && !(results.value[j] > static_cast<T>(0.0f));
+            flat[j] =
+                pooled ? cells.value[j] == kNoCell : is_flat(out.activation, results.value[j]);
             sums.dz[j] = flat[j] ? A(0) : static_cast<A>(gradients.value[j]);
           }
           if constexpr (is_square) {

@@ -48,17 +48,11 @@ void conv2d_forward(Cpu, const Conv2dGeometry& g, const double* x, const double*
 }
 
 template <>
-void conv2d_backward(Cpu cpu, const Conv2dGeometry& g, const double* x, const double* w,
+void conv2d_backward(Cpu, const Conv2dGeometry& g, const double* x, const double* w,
                      const Conv2dOutput<const double>& out, const double* dy,
                      const Conv2dGradients<double>& d) {
   Buffer<double> dz(g.y_size());
-  if (out.cell != nullptr) {
-    max_pool2d_backward(cpu, windows_of(g), dy, out.cell, dz.data());
-  } else if (out.activation == Activation::relu) {
-    undo_activation(g.y_size(), out.y, dy, dz.data());
-  } else {
-    std::copy_n(dy, g.y_size(), dz.data());
-  }
+  undo_output(g, out, dy, dz.data());
   if (d.dx != nullptr) std::fill_n(d.dx, g.x_size(), 0.0);
   if (d.dw != nullptr) std::fill_n(d.dw, g.w_size(), 0.0);
   each_product(g, [&](std::int64_t output, std::int64_t pixel, std::int64_t weight) {

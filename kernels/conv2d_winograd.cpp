@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "kernels/ceil_div.h"
 #include "kernels/memory.h"
 #include "kernels/panel_gemm.h"
 #include "kernels/parallel.h"
@@ -32,18 +33,22 @@ class Planes {
 
   std::int64_t channels() const { return channels_; }
   float* panel(std::size_t product, std::int64_t channel) {
-    return data_.data() + product * plane_ + channel / kPanel * tiles_ * kPanel;
+    return data_.data() + index(product, channel);
+  }
+  const float* panel(std::size_t product, std::int64_t channel) const {
+    return data_.data() + index(product, channel);
   }
   // One product as the left matrix: tiles by channels, or transposed, from a channel on.
-  LeftMatrix<kPanel, 1> by_tile(std::size_t product) {
+  LeftMatrix<kPanel, 1> by_tile(std::size_t product) const {
     return {panel(product, 0), kPanel, tiles_ * kPanel};
   }
-  LeftMatrix<1, kPanel> by_channel(std::size_t product, std::int64_t channel, std::int64_t tiles) {
+  LeftMatrix<1, kPanel> by_channel(std::size_t product, std::int64_t channel,
+                                   std::int64_t tiles) const {
     return {panel(product, channel), tiles, 0};
   }
 
   // Loads and stores one tile's products for eight channels.
-  auto load(std::int64_t tile, std::int64_t c) {
+  auto load(std::int64_t tile, std::int64_t c) const {
     return [from = panel(0, c) + tile * kPanel + c % kPanel, plane = plane_](std::size_t product) {
       return load8(from + product * plane);
     };
@@ -54,6 +59,10 @@ class Planes {
   }
 
  private:
+  std::int64_t index(std::size_t product, std::int64_t channel) const {
+    return product * plane_ + channel / kPanel * tiles_ * kPanel;
+  }
+
   std::int64_t tiles_, channels_, plane_;
   Buffer<float> data_;
 };
@@ -67,7 +76,7 @@ DRAPE_APART void transform_input(const std::array<const float*, kProducts>& pixe
 }
 
 // Its transpose: adds the tile's gradient to the pixels it was taken from.
-DRAPE_APART void add_input_gradient(Planes& in, std::int64_t index,
+DRAPE_APART void add_input_gradient(const Planes& in, std::int64_t index,
                                     const std::array<float*, kProducts>& pixels) {
   for (std::int64_t c = 0; c < in.channels(); c += 8) {
     transform<FromProducts>(in.load(index, c), [&](std::size_t i, Float8 d) {
@@ -77,7 +86,7 @@ DRAPE_APART void add_input_gradient(Planes& in, std::int64_t index,
 }
 
 // A^T m A + b, the outputs of the tile at place `index` of the planes.
-DRAPE_APART void transform_output(Planes& in, std::int64_t index, const float* bias,
+DRAPE_APART void transform_output(const Planes& in, std::int64_t index, const float* bias,
                                   const OutputTile& tile) {
   for (std::int64_t k = 0; k < in.channels(); k += 8) {
     Outputs z;
@@ -106,20 +115,19 @@ constexpr std::int64_t kTilesOfBlock = 32;
 
 // The pixels of x, or of dx, under tile `index` of the batch.
 template <class T>
-std::array<T*, kProducts> input_tile(const Conv2dGeometry& g, Tiles& tiles, T* x,
+std::array<T*, kProducts> input_tile(const Conv2dGeometry& g, const Tiles& tiles, T* x,
                                      std::int64_t index, Spare& spare) {
   return pixels_of<kProducts, T>(tiles.inputs(index % tiles.count()),
-                                 x + index / tiles.count() * g.H * g.W * g.C, g.C,
-                                 spare.values.data());
+                                 x + index / tiles.count() * g.x_image(), g.C, spare.values.data());
 }
 
 void clear_images(const Conv2dGeometry& g, Range images, float* dx) {
-  const std::int64_t image = g.H * g.W * g.C;
+  const std::int64_t image = g.x_image();
   std::fill_n(dx + images.begin * image, images.size() * image, 0.0f);
 }
 
 // The products of a block of `count` tiles, forward.
-void multiply(Planes& in, Weights& weights, std::int64_t count, Planes& out) {
+void multiply(const Planes& in, const Weights& weights, std::int64_t count, Planes& out) {
   for (std::size_t f = 0; f < kProducts; ++f) {
     for (std::int64_t k = 0; k < out.channels(); k += kPanel) {
       multiply_panel(count, in_panels(in.channels()), in.by_tile(f), weights.at(f, 0, k),
@@ -129,8 +137,8 @@ void multiply(Planes& in, Weights& weights, std::int64_t count, Planes& out) {
 }
 
 // The gradient of the weights grows by the products of a block's inputs and output gradients.
-DRAPE_APART void add_weight_gradients(Planes& in, Planes& out, std::int64_t count, Sum sum,
-                                      Weights& d_weights) {
+DRAPE_APART void add_weight_gradients(const Planes& in, const Planes& out, std::int64_t count,
+                                      Sum sum, Weights& d_weights) {
   for (std::size_t f = 0; f < kProducts; ++f) {
     for (std::int64_t c = 0; c < in.channels(); c += kPanel) {
       for (std::int64_t k = 0; k < out.channels(); k += kPanel) {
@@ -154,11 +162,11 @@ bool winograd_pays(const Conv2dGeometry& g) {
 
 void conv2d_winograd_forward(const Conv2dGeometry& g, const float* x, const float* w,
                              const float* bias, const Conv2dOutput<float>& output) {
-  Tiles tiles(g);
+  const Tiles tiles(g);
   Weights weights(g.C, g.K);
   transform_weights(g, w, weights);
   const std::int64_t all = g.N * tiles.count();
-  parallel_for((all + kTilesOfBlock - 1) / kTilesOfBlock, [&](std::int64_t task) {
+  parallel_for(ceil_div(all, kTilesOfBlock), [&](std::int64_t task) {
     const Range block{task * kTilesOfBlock, std::min((task + 1) * kTilesOfBlock, all)};
     Planes in(kTilesOfBlock, g.C), out(kTilesOfBlock, g.K);
     Spare spare(g.K), zeros(g.C);
@@ -175,7 +183,7 @@ void conv2d_winograd_forward(const Conv2dGeometry& g, const float* x, const floa
 void conv2d_winograd_backward(const Conv2dGeometry& g, const float* x, const float* w,
                               const Conv2dOutput<const float>& output, const float* dy,
                               const Conv2dGradients<float>& d) {
-  Tiles tiles(g);
+  const Tiles tiles(g);
   Weights weights(g.K, g.C);
   if (d.dx != nullptr) transform_weights_transposed(g, w, weights);
   // What a chunk does once, for its weights, costs as much as several tiles.

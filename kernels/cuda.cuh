@@ -11,6 +11,7 @@
 
 #include "kernels/backend.h"
 #include "kernels/bfloat16.h"
+#include "kernels/ceil_div.h"
 #include "kernels/graph.h"
 #include "kernels/memory.h"
 
@@ -44,10 +45,9 @@ __device__ T collect(const T* address) {
   using Word = std::conditional_t<sizeof(T) % 16 == 0, uint4,
                                   std::conditional_t<sizeof(T) % 8 == 0, uint2, unsigned>>;
   alignas(sizeof(Word)) T value;
-  for (std::size_t i = 0; i < sizeof(T) / sizeof(Word);
-       ++i) {  // past the first cache: it may be stale
+  // Past the first cache: it may be stale.
+  for (std::size_t i = 0; i < sizeof(T) / sizeof(Word); ++i)
     reinterpret_cast<Word*>(&value)[i] = __ldcg(reinterpret_cast<const Word*>(address) + i);
-  }
   return value;
 }
 }  // namespace drape::kernels
@@ -127,8 +127,7 @@ void launch(Cuda cuda, const char* name, const LaunchSize& size, void (*kernel)(
 /// kernel's threads go on with a stride of the whole grid.
 inline unsigned blocks_for(std::int64_t count, std::int64_t threads) {
   constexpr std::int64_t kMostBlocks = 1 << 14;
-  return static_cast<unsigned>(
-      std::clamp<std::int64_t>((count + threads - 1) / threads, 1, kMostBlocks));
+  return static_cast<unsigned>(std::clamp<std::int64_t>(ceil_div(count, threads), 1, kMostBlocks));
 }
 
 template <class Body>

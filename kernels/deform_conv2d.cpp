@@ -32,7 +32,7 @@ class PaddedImage {
 
 // matrix = the sampled, masked patches of a tile of `rows` pixels. Vectorises over channels.
 void sample_channels(const Sampler& sampler, std::int64_t rows, std::int64_t group, const float* x,
-                     Plan& plan, float* matrix) {
+                     const Plan& plan, float* matrix) {
   Buffer<float> zeros(sampler.g.C);
   std::fill_n(zeros.data(), sampler.g.C, 0.0f);
   const PaddedImage<const float> image(x, sampler.g, zeros.data());
@@ -61,15 +61,15 @@ class FlatImage {
     std::copy_n(x, g.H * g.W, pixels_.data());
     pixels_[g.H * g.W] = 0.0f;
   }
-  const float* pixels() { return pixels_.data(); }
+  const float* pixels() const { return pixels_.data(); }
 
  private:
   Buffer<float> pixels_;
 };
 
-void sample_flat(const Sampler& sampler, std::int64_t count, const float* x, Plan& plan,
+void sample_flat(const Sampler& sampler, std::int64_t count, const float* x, const Plan& plan,
                  float* __restrict matrix) {
-  FlatImage image(x, sampler.g);
+  const FlatImage image(x, sampler.g);
   const float* v = image.pixels();
   const std::int32_t *p0 = plan.pixel(0), *p1 = plan.pixel(1), *p2 = plan.pixel(2),
                      *p3 = plan.pixel(3);
@@ -82,7 +82,7 @@ void sample_flat(const Sampler& sampler, std::int64_t count, const float* x, Pla
 }
 
 void sample(const Sampler& sampler, std::int64_t rows, std::int64_t group, const float* x,
-            Plan& plan, float* matrix) {
+            const Plan& plan, float* matrix) {
   if (sampler.g.C == 1) {
     sample_flat(sampler, rows * sampler.taps, x, plan, matrix);
   } else {
@@ -125,7 +125,8 @@ struct PointGradient {
 
 // From d_matrix = dL/d(sampled patches) of a tile; `mask` is the tile's, or null.
 void scatter_channels(const Sampler& sampler, std::int64_t rows, std::int64_t group, const float* x,
-                      const float* mask, Plan& plan, const float* d_matrix, TileGradients out) {
+                      const float* mask, const Plan& plan, const float* d_matrix,
+                      TileGradients out) {
   Buffer<float> zeros(sampler.g.C), sink(sampler.g.C);
   std::fill_n(zeros.data(), sampler.g.C, 0.0f);
   std::fill_n(sink.data(), sampler.g.C, 0.0f);
@@ -152,8 +153,8 @@ void scatter_channels(const Sampler& sampler, std::int64_t rows, std::int64_t gr
 }
 
 void scatter_flat(const Sampler& sampler, std::int64_t count, const float* x, const float* mask,
-                  Plan& plan, const float* ds, TileGradients out) {
-  FlatImage image(x, sampler.g);
+                  const Plan& plan, const float* ds, TileGradients out) {
+  const FlatImage image(x, sampler.g);
   const float *pixels = image.pixels(), *fy = plan.fy(), *fx = plan.fx();
   const std::int32_t *p0 = plan.pixel(0), *p1 = plan.pixel(1), *p2 = plan.pixel(2),
                      *p3 = plan.pixel(3);
@@ -180,7 +181,7 @@ void scatter_flat(const Sampler& sampler, std::int64_t count, const float* x, co
 }
 
 void scatter(const Sampler& sampler, std::int64_t rows, std::int64_t group, const float* x,
-             const float* mask, Plan& plan, const float* d_matrix, TileGradients out) {
+             const float* mask, const Plan& plan, const float* d_matrix, TileGradients out) {
   if (sampler.g.C == 1) {
     scatter_flat(sampler, rows * sampler.taps, x, mask, plan, d_matrix, out);
   } else {
@@ -189,7 +190,7 @@ void scatter(const Sampler& sampler, std::int64_t rows, std::int64_t group, cons
 }
 
 // One tile of an image of results.
-void forward_tile(Sampler& sampler, const DeformConv2dInputs<float>& in, std::int64_t n,
+void forward_tile(const Sampler& sampler, const DeformConv2dInputs<float>& in, std::int64_t n,
                   std::int64_t tile, Activation activation, float* image) {
   const Conv2dGeometry& g = sampler.g;
   const Range pixels = sampler.pixels(tile);
@@ -198,7 +199,7 @@ void forward_tile(Sampler& sampler, const DeformConv2dInputs<float>& in, std::in
   sampler.make_plan(n, pixels, in.offset, in.mask, plan);
   float* out = image + pixels.begin * g.K;
   for (std::int64_t group = 0; group < g.groups; ++group) {
-    sample(sampler, pixels.size(), group, in.x + n * g.H * g.W * g.C, plan, matrix.data());
+    sample(sampler, pixels.size(), group, in.x + n * g.x_image(), plan, matrix.data());
     gemm<float>(pixels.size(), sampler.filters, sampler.width, {matrix.data(), sampler.width},
                 {in.w + group * sampler.filters * sampler.width, sampler.width, Use::transposed},
                 Output::replace, out + group * sampler.filters, g.K);
@@ -209,7 +210,7 @@ void forward_tile(Sampler& sampler, const DeformConv2dInputs<float>& in, std::in
 // One chunk's part of the backward pass: its images in order, tile by tile.
 class BackwardChunk {
  public:
-  BackwardChunk(Sampler& sampler, const DeformConv2dInputs<float>& in,
+  BackwardChunk(const Sampler& sampler, const DeformConv2dInputs<float>& in,
                 const DeformConv2dGradients<float>& d)
       : s_(sampler),
         g_(sampler.g),
@@ -217,15 +218,15 @@ class BackwardChunk {
         d_(d),
         plan_(s_.tile() * s_.points),
         matrix_(s_.tile() * s_.width),
-        dz_(g_.P * g_.Q * g_.K),
+        dz_(g_.y_image()),
         d_offset_(2 * s_.tile() * s_.points),
         d_mask_(s_.tile() * s_.points) {}
 
   void image(std::int64_t n, const Conv2dOutput<const float>& out, const float* dy, float* dw,
              float* db) {
-    float* dx = d_.dx == nullptr ? nullptr : d_.dx + n * g_.H * g_.W * g_.C;
-    if (dx != nullptr) std::fill_n(dx, g_.H * g_.W * g_.C, 0.0f);
-    const float* dz = undo_output(n, out, dy);
+    float* dx = d_.dx == nullptr ? nullptr : d_.dx + n * g_.x_image();
+    if (dx != nullptr) std::fill_n(dx, g_.x_image(), 0.0f);
+    const float* dz = gradient_of_image(n, out, dy);
     add_column_sums(g_.P * g_.Q, g_.K, dz, db);
     for (std::int64_t index = 0; index < s_.tiles(); ++index) {
       const Range pixels = s_.pixels(index);
@@ -235,7 +236,7 @@ class BackwardChunk {
 
  private:
   void tile(std::int64_t n, Range pixels, const float* dz, float* dx, float* dw) {
-    const float* x = in_.x + n * g_.H * g_.W * g_.C;
+    const float* x = in_.x + n * g_.x_image();
     const std::int64_t count = pixels.size() * s_.points;
     const std::int64_t first = (n * g_.P * g_.Q + pixels.begin) * s_.points;
     const float* mask = in_.mask == nullptr ? nullptr : in_.mask + first;
@@ -265,21 +266,15 @@ class BackwardChunk {
   }
 
   // dL/dz of an image.
-  const float* undo_output(std::int64_t n, const Conv2dOutput<const float>& out, const float* dy) {
-    const std::int64_t image = g_.P * g_.Q * g_.K;
-    if (out.cell != nullptr) {
-      const std::int64_t pooled = n * (g_.P / 2) * (g_.Q / 2) * g_.K;
-      max_pool2d_backward(Cpu{}, windows_of(g_.with_images(1)), dy + pooled, out.cell + pooled,
-                          dz_.data());
-    } else if (out.activation == Activation::relu) {
-      undo_activation(image, out.y + n * image, dy + n * image, dz_.data());
-    } else {
-      return dy + n * image;
-    }
+  const float* gradient_of_image(std::int64_t n, const Conv2dOutput<const float>& out,
+                                 const float* dy) {
+    dy += n * out.image(g_);
+    if (out.cell == nullptr && out.activation == Activation::none) return dy;
+    undo_output(g_.with_images(1), out.of_image(g_, n), dy, dz_.data());
     return dz_.data();
   }
 
-  Sampler& s_;
+  const Sampler& s_;
   const Conv2dGeometry& g_;
   const DeformConv2dInputs<float>& in_;
   const DeformConv2dGradients<float>& d_;
@@ -292,23 +287,21 @@ class BackwardChunk {
 template <>
 void deform_conv2d_forward(Cpu, const DeformConv2dGeometry& geometry,
                            const DeformConv2dInputs<float>& in, const Conv2dOutput<float>& out) {
-  Sampler sampler(geometry);
+  const Sampler sampler(geometry);
   const Conv2dGeometry& g = geometry.conv;
   if (out.cell == nullptr) {
     parallel_for(g.N * sampler.tiles(), [&](std::int64_t task) {
       const std::int64_t n = task / sampler.tiles(), tile = task % sampler.tiles();
-      forward_tile(sampler, in, n, tile, out.activation, out.y + n * g.P * g.Q * g.K);
+      forward_tile(sampler, in, n, tile, out.activation, out.y + n * g.y_image());
     });
     return;
   }
   parallel_for(g.N, [&](std::int64_t n) {
-    Buffer<float> image(g.P * g.Q * g.K);
+    Buffer<float> image(g.y_image());
     for (std::int64_t tile = 0; tile < sampler.tiles(); ++tile) {
       forward_tile(sampler, in, n, tile, out.activation, image.data());
     }
-    const std::int64_t first = n * (g.P / 2) * (g.Q / 2) * g.K;
-    pool_windows<float>(g.with_images(1), image.data(),
-                        {out.activation, out.y + first, out.cell + first});
+    pool_windows(g.with_images(1), image.data(), out.of_image(g, n));
   });
 }
 
@@ -317,7 +310,7 @@ void deform_conv2d_backward(Cpu, const DeformConv2dGeometry& geometry,
                             const DeformConv2dInputs<float>& in,
                             const Conv2dOutput<const float>& out, const float* dy,
                             const DeformConv2dGradients<float>& d) {
-  Sampler sampler(geometry);
+  const Sampler sampler(geometry);
   const Conv2dGeometry& g = geometry.conv;
   Partials<float> partials(g.N, g.w_size() + g.K);
   parallel_for(partials.chunks(), [&](std::int64_t index) {

@@ -1,12 +1,12 @@
 // Deformable convolution, Dai et al. 2017 (arXiv:1703.06211), eq. (2), with the mask of Zhu et al.
 // 2019 (arXiv:1811.11168), eq. (1):
-//   y[n,p,q,k] = act(b[k] + sum_{r,s,c} w[k,r,s,c] * m[n,p,q,rs] * x[n, p*stride-pad+r*dilation+dy,
-//   q*stride-pad+s*dilation+dx, c])
-// x between pixels is bilinear, outside the image zero. Offsets in input pixels, (dy, dx)
-// interleaved, y first; tap rs is r*S + s. Channel c belongs to offset group c / (C/G) and, with
-// weight groups, is seen by filters of its group alone.
-//   x [N,H,W,C]   offset [N,P,Q,G,R,S,2]   mask [N,P,Q,G,R,S] or null   w [K,R,S,C/groups]   b [K]
-//   or null   y [N,P,Q,K]
+//   y[n,p,q,k] = act(b[k] + sum_{r,s,c} w[k,r,s,c] * mask[n,p,q,rs] * x[n,h,v,c]),
+//   h = p*stride - pad + r*dilation + dy,  v = q*stride - pad + s*dilation + dx,
+// with (dy, dx) = offset[n,p,q,rs] in input pixels, y first; tap rs is r*S + s. x between pixels is
+// bilinear, outside the image zero. Channel c belongs to offset group c / (C/G) and, with weight
+// groups, is seen by filters of its group alone.
+//   x [N,H,W,C]   offset [N,P,Q,G,R,S,2]   mask [N,P,Q,G,R,S] or null
+//   w [K,R,S,C/groups]   b [K] or null   y [N,P,Q,K]
 #pragma once
 
 #include "kernels/bfloat16.h"

@@ -1,4 +1,5 @@
 // What flows back through the samples of deformable convolution: to offsets, masks and the image.
+#include "kernels/ceil_div.h"
 #include "kernels/point_backward.cuh"
 
 namespace drape::kernels {
@@ -54,8 +55,8 @@ Bands bands_of(const Problem<T>& p) {
   constexpr std::int64_t kBytes = sizeof(Accumulator<T>) > 4 ? 32 << 10 : 48 << 10;
   const std::int64_t image = p.g.H * p.g.W;
   const std::int64_t most = kBytes / kLanes / static_cast<std::int64_t>(sizeof(Accumulator<T>));
-  const std::int64_t count = (image + most - 1) / most;
-  return {static_cast<int>(count), static_cast<int>((image + count - 1) / count)};
+  const std::int64_t count = ceil_div(image, most);
+  return {static_cast<int>(count), static_cast<int>(ceil_div(image, count))};
 }
 
 // Gradients of the points by way of partial sums, if an offset group has several slices, and dx.

@@ -78,20 +78,14 @@ void deform_conv2d_forward(Cpu, const DeformConv2dGeometry& geometry,
 }
 
 template <>
-void deform_conv2d_backward(Cpu cpu, const DeformConv2dGeometry& geometry,
+void deform_conv2d_backward(Cpu, const DeformConv2dGeometry& geometry,
                             const DeformConv2dInputs<double>& in,
                             const Conv2dOutput<const double>& out, const double* dy,
                             const DeformConv2dGradients<double>& d) {
   const Conv2dGeometry& g = geometry.conv;
   const std::int64_t points = g.N * g.P * g.Q * geometry.points();
   Buffer<double> dz(g.y_size());
-  if (out.cell != nullptr) {
-    max_pool2d_backward(cpu, windows_of(g), dy, out.cell, dz.data());
-  } else if (out.activation == Activation::relu) {
-    undo_activation(g.y_size(), out.y, dy, dz.data());
-  } else {
-    std::copy_n(dy, g.y_size(), dz.data());
-  }
+  undo_output(g, out, dy, dz.data());
   const auto clear = [](double* gradient, std::int64_t size) {
     if (gradient != nullptr) std::fill_n(gradient, size, 0.0);
   };

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/bilinear.h"
+#include "kernels/ceil_div.h"
 #include "kernels/deform_conv2d.h"
 #include "kernels/memory.h"
 #include "kernels/parallel.h"
@@ -19,17 +20,18 @@ class Plan {
   explicit Plan(std::int64_t points)
       : points_(points), pixels_(4 * points), weights_(4 * points), fractions_(2 * points) {}
 
-  std::int32_t* pixel(int corner) { return pixels_.data() + corner * points_; }
+  const std::int32_t* pixel(int corner) const { return pixels_.data() + corner * points_; }
   // Bilinear weight of the corner times the mask.
-  float* weight(int corner) { return weights_.data() + corner * points_; }
-  float* fy() { return fractions_.data(); }
-  float* fx() { return fractions_.data() + points_; }
+  const float* weight(int corner) const { return weights_.data() + corner * points_; }
+  const float* fy() const { return fractions_.data(); }
+  const float* fx() const { return fractions_.data() + points_; }
 
   // base: positions before the offset, y of every point and then x of every point.
   void make(std::int64_t count, const float* base_y, const float* base_x, const float* offset,
             const float* mask, std::int32_t H, std::int32_t W) {
-    std::int32_t *p0 = pixel(0), *p1 = pixel(1), *p2 = pixel(2), *p3 = pixel(3);
-    float *w0 = weight(0), *w1 = weight(1), *w2 = weight(2), *w3 = weight(3), *y = fy(), *x = fx();
+    std::int32_t *p0 = pixels_.data(), *p1 = p0 + points_, *p2 = p1 + points_, *p3 = p2 + points_;
+    float *w0 = weights_.data(), *w1 = w0 + points_, *w2 = w1 + points_, *w3 = w2 + points_;
+    float *y = fractions_.data(), *x = y + points_;
 #pragma GCC ivdep
     for (std::int64_t j = 0; j < count; ++j) {
       const auto point =
@@ -47,7 +49,7 @@ class Plan {
     }
     if (mask == nullptr) return;
     for (int corner = 0; corner < 4; ++corner) {
-      float* w = weight(corner);
+      float* w = weights_.data() + corner * points_;
       for (std::int64_t j = 0; j < count; ++j) w[j] *= mask[j];
     }
   }
@@ -70,10 +72,11 @@ class Sampler {
         width(taps * channels),
         offset_channels_(g.C / geometry.offset_groups),
         base_(2 * g.P * g.Q * points) {
+    float *base_y = base_.data(), *base_x = base_y + g.P * g.Q * points;
     for (std::int64_t j = 0; j < g.P * g.Q * points; ++j) {
       const std::int64_t m = j / points, r = j % taps / g.S, s = j % g.S;
-      base_y()[j] = static_cast<float>(m / g.Q * g.stride.y - g.padding.y + r * g.dilation.y);
-      base_x()[j] = static_cast<float>(m % g.Q * g.stride.x - g.padding.x + s * g.dilation.x);
+      base_y[j] = static_cast<float>(m / g.Q * g.stride.y - g.padding.y + r * g.dilation.y);
+      base_x[j] = static_cast<float>(m % g.Q * g.stride.x - g.padding.x + s * g.dilation.x);
     }
   }
 
@@ -82,14 +85,16 @@ class Sampler {
     constexpr std::int64_t kElements = 1 << 16;
     return std::clamp<std::int64_t>(kElements / std::max(width, points), 1, g.P * g.Q);
   }
-  std::int64_t tiles() const { return (g.P * g.Q + tile() - 1) / tile(); }
+  std::int64_t tiles() const { return ceil_div(g.P * g.Q, tile()); }
   Range pixels(std::int64_t index) const {
     return {index * tile(), std::min((index + 1) * tile(), g.P * g.Q)};
   }
 
-  void make_plan(std::int64_t n, Range pixels, const float* offset, const float* mask, Plan& plan) {
+  void make_plan(std::int64_t n, Range pixels, const float* offset, const float* mask,
+                 Plan& plan) const {
     const std::int64_t in_image = pixels.begin * points, first = n * g.P * g.Q * points + in_image;
-    plan.make(pixels.size() * points, base_y() + in_image, base_x() + in_image, offset + 2 * first,
+    const float *base_y = base_.data() + in_image, *base_x = base_y + g.P * g.Q * points;
+    plan.make(pixels.size() * points, base_y, base_x, offset + 2 * first,
               mask == nullptr ? nullptr : mask + first, static_cast<std::int32_t>(g.H),
               static_cast<std::int32_t>(g.W));
   }
@@ -113,15 +118,12 @@ class Sampler {
     }
   }
 
-  float* base_y() { return base_.data(); }
-  float* base_x() { return base_.data() + g.P * g.Q * points; }
-
   const Conv2dGeometry& g;
   const std::int64_t taps, points, channels, filters, width;
 
  private:
   std::int64_t offset_channels_;
-  Buffer<float> base_;
+  Buffer<float> base_;  // y of every point of an image, then x of every point
 };
 
 }  // namespace drape::kernels

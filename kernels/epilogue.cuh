@@ -16,7 +16,7 @@ void add_bias_activate_packs(Cuda cuda, std::int64_t rows, std::int64_t K, const
     const std::int64_t k = b == nullptr ? 0 : i * size % K;
     for (int j = 0; j < size; ++j) {
       const A z = b == nullptr ? A(pack.value[j]) : A(pack.value[j]) + A(b[k + j]);
-      pack.value[j] = static_cast<T>(activation == Activation::relu && z < A(0) ? A(0) : z);
+      pack.value[j] = static_cast<T>(activated(activation, z));
     }
     store(y + i * size, pack);
   });
@@ -47,9 +47,8 @@ __device__ Largest<A> largest_of_window(Activation activation, Value&& value) {
     largest = candidate;
     cell = i;
   }
-  const bool relu = activation == Activation::relu;
-  return {relu && largest < A(0) ? A(0) : largest,
-          static_cast<std::uint8_t>(relu && !(largest > A(0)) ? kNoCell : cell)};
+  return {activated(activation, largest),
+          static_cast<std::uint8_t>(is_flat(activation, largest) ? kNoCell : cell)};
 }
 
 // dz and db where each 2x2 window has one result. A row is a window; one that the image cuts off
@@ -102,7 +101,6 @@ void undo_activation(Cuda cuda, const Conv2dGeometry& g, const Conv2dOutput<cons
                      const T* dy, T* dz, T* db) {
   using A = Accumulator<T>;
   using Sums = PackSums<A, size>;
-  const bool relu = out.activation == Activation::relu;
   column_sums<Sums>(
       cuda, "undo_output", g.N * g.P * g.Q, g.K / size,
       [=] __device__(std::int64_t column) {
@@ -112,8 +110,7 @@ void undo_activation(Cuda cuda, const Conv2dGeometry& g, const Conv2dOutput<cons
           const Pack<T, size> results = load<size>(out.y + i);
           Sums sums;
           for (int j = 0; j < size; ++j) {
-            if (relu && !(results.value[j] > static_cast<T>(0.0f)))
-              gradients.value[j] = static_cast<T>(0.0f);
+            if (is_flat(out.activation, results.value[j])) gradients.value[j] = T(0);
             sums.of[j] = static_cast<A>(gradients.value[j]);
           }
           store(dz + i, gradients);

@@ -2,6 +2,7 @@
 // the way out, and the same backwards on the way in.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "kernels/conv2d.h"
@@ -52,8 +53,20 @@ template <class T>
 void pool_windows(const Conv2dGeometry& g, const T* activated, const Conv2dOutput<T>& out) {
   max_pool2d_forward(Cpu{}, windows_of(g), activated, out.y, out.cell);
   if (out.activation == Activation::none) return;
-  for (std::int64_t i = 0; i < g.N * (g.P / 2) * (g.Q / 2) * g.K; ++i) {
+  for (std::int64_t i = 0; i < g.N * g.pooled_image(); ++i) {
     out.cell[i] = out.y[i] > T(0) ? out.cell[i] : static_cast<std::uint8_t>(kNoCell);
+  }
+}
+
+/// dz = dL/dz of z before activation and pooling.
+template <class T>
+void undo_output(const Conv2dGeometry& g, const Conv2dOutput<const T>& out, const T* dy, T* dz) {
+  if (out.cell != nullptr) {
+    max_pool2d_backward(Cpu{}, windows_of(g), dy, out.cell, dz);
+  } else if (out.activation == Activation::relu) {
+    undo_activation(g.y_size(), out.y, dy, dz);
+  } else {
+    std::copy_n(dy, g.y_size(), dz);
   }
 }
 

@@ -36,6 +36,11 @@ inline void store8(Float8 v, float* to, std::int64_t count) {
   std::memcpy(to, &v, static_cast<std::size_t>(count) * sizeof(float));
 }
 
+/// max(z, 0). NaN stays NaN.
+inline Float8 relu8(Float8 z) {
+  return z < 0.0f ? Float8{} : z;
+}
+
 /// Row i of the result is made of elements i.
 inline std::array<Float8, 8> transposed(const std::array<Float8, 8>& rows) {
   std::array<Float8, 8> pairs, fours, all;  // of so many rows' elements, side by side

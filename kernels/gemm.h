@@ -32,9 +32,10 @@ void gemm(std::int64_t M, std::int64_t N, std::int64_t K, MatrixView<T> a, Matri
 /// What else comes of a product on the device; each may be null.
 template <class T>
 struct GemmExtras {
-  const T* bias = nullptr;  // [N], added to every row
-  T* row_sums =
-      nullptr;  // [M], the sum of every row of a, which is stored transposed; no bias then
+  // [N], added to every row.
+  const T* bias = nullptr;
+  // [M], the sum of every row of a, which is stored transposed; no bias then.
+  T* row_sums = nullptr;
 };
 
 /// c = a b + bias on the device, through cuBLASLt.

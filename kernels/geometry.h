@@ -1,6 +1,7 @@
 // Sizes of sliding-window ops: the arithmetic of output extents stands here once.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <string>
 
@@ -14,7 +15,7 @@ struct Size2 {
   constexpr Size2() = default;
   constexpr Size2(std::int64_t both) : y(both), x(both) {}
   constexpr Size2(std::int64_t y_value, std::int64_t x_value) : y(y_value), x(x_value) {}
-  friend bool operator==(const Size2&, const Size2&) = default;
+  friend auto operator<=>(const Size2&, const Size2&) = default;
 };
 
 /// Number of positions of a window along one axis:
@@ -46,7 +47,7 @@ struct Conv2dGeometry {
   std::int64_t N, H, W, C, K, R, S, P, Q;
   Size2 stride, padding, dilation;
   std::int64_t groups;
-  friend bool operator==(const Conv2dGeometry&, const Conv2dGeometry&) = default;
+  friend auto operator<=>(const Conv2dGeometry&, const Conv2dGeometry&) = default;
 
   /// The same convolution of `images` images.
   Conv2dGeometry with_images(std::int64_t images) const {
@@ -54,8 +55,12 @@ struct Conv2dGeometry {
     part.N = images;
     return part;
   }
-  std::int64_t x_size() const { return N * H * W * C; }
-  std::int64_t y_size() const { return N * P * Q * K; }
+  /// Elements of an image, of its output, and of that pooled by 2x2 windows.
+  std::int64_t x_image() const { return H * W * C; }
+  std::int64_t y_image() const { return P * Q * K; }
+  std::int64_t pooled_image() const { return (P / 2) * (Q / 2) * K; }
+  std::int64_t x_size() const { return N * x_image(); }
+  std::int64_t y_size() const { return N * y_image(); }
   std::int64_t w_size() const { return K * R * S * (C / groups); }
 };
 

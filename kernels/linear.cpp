@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/ceil_div.h"
 #include "kernels/epilogue.h"
 #include "kernels/gemm.h"
 #include "kernels/memory.h"
@@ -16,7 +17,7 @@ namespace {
 template <class Body>
 void each_block(std::int64_t rows, std::int64_t columns, std::int64_t width, Body&& body) {
   constexpr std::int64_t kHeight = 256;
-  const std::int64_t down = (rows + kHeight - 1) / kHeight, across = (columns + width - 1) / width;
+  const std::int64_t down = ceil_div(rows, kHeight), across = ceil_div(columns, width);
   parallel_for(down * across, [&](std::int64_t task) {
     body(part(rows, down, task / across), part(columns, across, task % across));
   });

@@ -1,5 +1,6 @@
 #include "kernels/linear.h"
 
+#include "kernels/ceil_div.h"
 #include "kernels/epilogue.cuh"
 #include "kernels/gemm.h"
 #include "kernels/relu.h"
@@ -9,13 +10,6 @@ namespace {
 
 // A layer of so few filters, as the last one of a classifier is, has kernels of its own.
 constexpr int kFewFilters = 16;
-
-template <class T>
-__device__ Accumulator<T> activated(Activation activation, T x) {
-  using A = Accumulator<T>;
-  const A value = static_cast<A>(x);
-  return activation == Activation::relu && value < A(0) ? A(0) : value;
-}
 
 // A warp per result.
 template <class T>
@@ -27,12 +21,12 @@ __global__ void few_filters_forward_kernel(LinearGeometry g, const T* x, const T
   const std::int64_t n = i / g.K, k = i % g.K;
   A z(0);
   for (std::int64_t c = threadIdx.x % 32; c < g.C; c += 32) {
-    z += activated(g.input, x[n * g.C + c]) * static_cast<A>(w[k * g.C + c]);
+    z += activated(g.input, static_cast<A>(x[n * g.C + c])) * static_cast<A>(w[k * g.C + c]);
   }
   z = warp_sum(z);
   if (threadIdx.x % 32 != 0) return;
   if (b != nullptr) z += static_cast<A>(b[k]);
-  y[i] = static_cast<T>(g.output == Activation::relu && z < A(0) ? A(0) : z);
+  y[i] = static_cast<T>(activated(g.output, z));
 }
 
 // The gradient of one column of w, a value per filter.
@@ -60,20 +54,18 @@ void few_filters_backward(Cuda cuda, const LinearGeometry& g, const T* x, const 
           if (!bias && k < g.K) weights[k] = static_cast<A>(w[k * g.C + c]);
         }
         return [&, c, bias, weights](std::int64_t n) {
-          const A input = bias ? A(1) : activated(g.input, x[n * g.C + c]);
+          const A input = bias ? A(1) : activated(g.input, static_cast<A>(x[n * g.C + c]));
           Sums sums;
           A dx(0);
           for (int k = 0; k < kFewFilters; ++k) {
             if (k >= g.K) break;
             const std::int64_t i = n * g.K + k;
-            const bool flat = g.output == Activation::relu && !(y[i] > static_cast<T>(0.0f));
-            const A dz = flat ? A(0) : static_cast<A>(dy[i]);
+            const A dz = is_flat(g.output, y[i]) ? A(0) : static_cast<A>(dy[i]);
             sums.of_filter[k] = dz * input;
             dx += dz * weights[k];
           }
           if (bias || d.dx == nullptr) return sums;
-          const bool flat = g.input == Activation::relu && !(input > A(0));
-          d.dx[n * g.C + c] = static_cast<T>(flat ? A(0) : dx);
+          d.dx[n * g.C + c] = static_cast<T>(is_flat(g.input, input) ? A(0) : dx);
           return sums;
         };
       },
@@ -111,7 +103,7 @@ void linear_forward(Cuda cuda, const LinearGeometry& g, const T* x, const T* w, 
   if (g.K <= kFewFilters) {
     constexpr unsigned kWarps = 8;
     launch(cuda, "linear_few_filters_forward",
-           {dim3(static_cast<unsigned>((g.N * g.K + kWarps - 1) / kWarps)), dim3(32 * kWarps)},
+           {dim3(static_cast<unsigned>(ceil_div(g.N * g.K, kWarps))), dim3(32 * kWarps)},
            few_filters_forward_kernel<T>, g, x, w, b, y);
     return;
   }

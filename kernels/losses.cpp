@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "kernels/ceil_div.h"
 #include "kernels/memory.h"
 #include "kernels/parallel.h"
 #include "kernels/vector_math.h"
@@ -62,7 +63,7 @@ double bce_rows(std::int64_t rows, std::int64_t classes, const T* logits, const 
 template <class T>
 void mean_loss(const Loss<T>& loss, double weight, decltype(softmax_rows<T>)* sum_of) {
   const std::int64_t most = std::max<std::int64_t>(1, 2048 / loss.classes);
-  RecycledVector<double> sums(static_cast<std::size_t>((loss.rows + most - 1) / most));
+  RecycledVector<double> sums(static_cast<std::size_t>(ceil_div(loss.rows, most)));
   Buffer<T> unwanted(loss.dlogits == nullptr ? loss.rows * loss.classes : 0);
   T* const dlogits = loss.dlogits == nullptr ? unwanted.data() : loss.dlogits;
   parallel_for(static_cast<std::int64_t>(sums.size()), [&](std::int64_t part) {

@@ -1,5 +1,6 @@
 #include "kernels/max_pool2d.h"
 
+#include "kernels/ceil_div.h"
 #include "kernels/pack.cuh"
 
 namespace drape::kernels {
@@ -66,8 +67,8 @@ void backward(Cuda cuda, const Pool2dGeometry& g, const T* dy, const std::uint8_
 template <int size, class T>
 void backward_disjoint(Cuda cuda, const Pool2dGeometry& g, const T* dy,
                        const std::uint8_t* position, T* dx) {
-  const std::int64_t packs = g.C / size, down = (g.H + g.window.y - 1) / g.window.y;
-  const std::int64_t along = (g.W + g.window.x - 1) / g.window.x;
+  const std::int64_t packs = g.C / size, down = ceil_div(g.H, g.window.y);
+  const std::int64_t along = ceil_div(g.W, g.window.x);
   const auto H = static_cast<int>(g.H), W = static_cast<int>(g.W);
   const auto height = static_cast<int>(g.window.y), width = static_cast<int>(g.window.x);
   for_each(cuda, "max_pool2d_backward", g.N * down * along * packs, [=] __device__(std::int64_t i) {

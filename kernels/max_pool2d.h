@@ -1,6 +1,6 @@
 // Max pooling.
-//   y[n,p,q,c] = max over cells r, s of x[n, p*stride-padding+r, q*stride-padding+s, c]; padding
-//   never wins
+//   y[n,p,q,c] = max over cells r, s of x[n,h,v,c],
+//   h = p*stride - padding + r,  v = q*stride - padding + s; padding never wins
 #pragma once
 
 #include <cstdint>

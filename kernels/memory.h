@@ -88,7 +88,9 @@ class Buffer {
   Buffer& operator=(const Buffer&) = delete;
 
   T* data() { return data_; }
+  const T* data() const { return data_; }
   T& operator[](std::int64_t i) { return data_[i]; }
+  const T& operator[](std::int64_t i) const { return data_[i]; }
 
  private:
   std::size_t bytes_;

@@ -4,6 +4,7 @@
 
 #include <span>
 
+#include "kernels/ceil_div.h"
 #include "kernels/cuda.cuh"
 #include "kernels/progress.h"
 
@@ -28,7 +29,7 @@ struct TensorBatch {
     batch.count = static_cast<unsigned>(std::min<std::size_t>(rest.size(), kMost));
     for (unsigned t = 0; t < batch.count; ++t) {
       batch.tensors[t] = rest[t];
-      const std::int64_t blocks = (rest[t].size + kElementsOfBlock - 1) / kElementsOfBlock;
+      const std::int64_t blocks = ceil_div(rest[t].size, kElementsOfBlock);
       batch.first_block[t + 1] = batch.first_block[t] + static_cast<std::uint32_t>(blocks);
     }
     rest = rest.subspan(batch.count);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "kernels/ceil_div.h"
 #include "kernels/float8.h"
 
 namespace drape::kernels {
@@ -12,11 +13,11 @@ inline constexpr std::int64_t kPanel = 16;  // columns
 
 /// Columns rounded up to whole panels.
 constexpr std::int64_t in_panels(std::int64_t columns) {
-  return (columns + kPanel - 1) / kPanel * kPanel;
+  return ceil_div(columns, kPanel) * kPanel;
 }
 
-/// The left matrix of a product: element (m, k) is data[m * Row + k / run * next_run + k % run *
-/// Step].
+/// The left matrix of a product:
+///   element (m, k) is data[m * Row + k / run * next_run + k % run * Step]
 template <int Row, int Step>
 struct LeftMatrix {
   const float* data;
@@ -62,8 +63,8 @@ template <int Row, int Step>
 void multiply_panel(std::int64_t M, std::int64_t K, LeftMatrix<Row, Step> a, const float* b,
                     Sum sum, float* c) {
   constexpr std::int64_t kMostRows = 6;
-  for (std::int64_t groups = (M + kMostRows - 1) / kMostRows; groups > 0; --groups) {
-    const std::int64_t rows = (M + groups - 1) / groups;
+  for (std::int64_t groups = ceil_div(M, kMostRows); groups > 0; --groups) {
+    const std::int64_t rows = ceil_div(M, groups);
     switch (rows) {
       case 6:
         multiply_rows<6>(K, a, b, sum, c);

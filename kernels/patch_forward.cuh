@@ -2,6 +2,7 @@
 // tile, multiplied with filters, and never written out.
 #pragma once
 
+#include "kernels/ceil_div.h"
 #include "kernels/deform_sampling.cuh"
 #include "kernels/epilogue.cuh"
 
@@ -37,6 +38,51 @@ struct ForwardMemory {
   __device__ Sum* sums() const { return reinterpret_cast<Sum*>(memory); }
 };
 
+// y, and cell, of a tile of sums [kTileRows, filters], whose rows are `stride` apart: the rows from
+// `first` and the filters of a group from `first_of_group` on.
+template <int filters, int stride, class T, class Sum>
+__device__ void write_results(const Problem<T>& p, const Conv2dOutput<T>& out, const Sum* of_tile,
+                              std::int64_t first, int group, int first_of_group) {
+  const std::int64_t first_filter = group * p.filters + first_of_group;
+  // Four filters of a row, or of a window of four rows.
+  constexpr int kAcross = filters / kPack;
+  const bool pooled = out.cell != nullptr, packs = p.filters % kPack == 0;
+  for (int i = static_cast<int>(threadIdx.x); i < kTileRows / (pooled ? 4 : 1) * kAcross;
+       i += kTileThreads) {
+    const int m = i / kAcross * (pooled ? 4 : 1), k = i % kAcross * kPack;
+    if (first + m >= p.rows || first_of_group + k >= p.filters) continue;
+    Pack<Sum, kPack> z[4];
+    for (int row = 0; row < 4; ++row) {
+      if (row == 0 || pooled) z[row] = load<kPack>(of_tile + (m + row) * stride + k);
+    }
+    Pack<T, kPack> y;
+    Pack<std::uint8_t, kPack> cells;
+    for (int j = 0; j < kPack; ++j) {
+      const bool there = p.in.b != nullptr && first_of_group + k + j < p.filters;
+      const Sum b = there ? static_cast<Sum>(p.in.b[first_filter + k + j]) : Sum(0);
+      if (pooled) {
+        const Largest<Sum> largest =
+            largest_of_window<Sum>(out.activation, [&](int row) { return z[row].value[j] + b; });
+        y.value[j] = static_cast<T>(largest.value);
+        cells.value[j] = largest.cell;
+      } else {
+        y.value[j] = static_cast<T>(activated(out.activation, z[0].value[j] + b));
+      }
+    }
+    const std::int64_t result = pooled ? (first + m) / 4 : first + m;
+    const std::int64_t to = result * p.g.K + first_filter + k;
+    if (packs) {
+      kernels::store(out.y + to, y);
+      if (pooled) kernels::store(out.cell + to, cells);
+      continue;
+    }
+    for (int j = 0; j < kPack && first_of_group + k + j < p.filters; ++j) {
+      out.y[to + j] = y.value[j];
+      if (pooled) out.cell[to + j] = cells.value[j];
+    }
+  }
+}
+
 // y = sampled patches times filters, with bias, activation and pooling. A block makes the results
 // of 64 rows (x) and so many filters of a group (y), slice by slice of the patches.
 template <class Sampler, Filters form, int filters, int blocks, class Tile, class T>
@@ -48,7 +94,7 @@ __global__ void __launch_bounds__(kTileThreads, DRAPE_BLOCKS(blocks))
   DRAPE_DYNAMIC_SHARED(unsigned char, memory);
   const Memory at{memory};
 
-  const int filter_tiles = (p.filters + filters - 1) / filters;
+  const int filter_tiles = ceil_div(p.filters, filters);
   const int group = static_cast<int>(blockIdx.y) / filter_tiles;
   const int first_of_group = static_cast<int>(blockIdx.y) % filter_tiles * filters;
   const std::int64_t first_filter = group * p.filters + first_of_group;
@@ -96,45 +142,7 @@ __global__ void __launch_bounds__(kTileThreads, DRAPE_BLOCKS(blocks))
   Sum* const of_tile = at.sums();
   sums.store(of_tile, Memory::kSumStride);
   __syncthreads();
-  // Four filters of a row, or of a window of four rows.
-  constexpr int kAcross = filters / kPack;
-  const bool pooled = out.cell != nullptr, packs = p.filters % kPack == 0;
-  for (int i = static_cast<int>(threadIdx.x); i < kTileRows / (pooled ? 4 : 1) * kAcross;
-       i += kTileThreads) {
-    const int m = i / kAcross * (pooled ? 4 : 1), k = i % kAcross * kPack;
-    if (first + m >= p.rows || first_of_group + k >= p.filters) continue;
-    Pack<Sum, kPack> z[4];
-    for (int row = 0; row < 4; ++row) {
-      if (row == 0 || pooled) z[row] = load<kPack>(of_tile + (m + row) * Memory::kSumStride + k);
-    }
-    Pack<T, kPack> y;
-    Pack<std::uint8_t, kPack> cells;
-    for (int j = 0; j < kPack; ++j) {
-      const bool there = p.in.b != nullptr && first_of_group + k + j < p.filters;
-      const Sum b = there ? static_cast<Sum>(p.in.b[first_filter + k + j]) : Sum(0);
-      if (pooled) {
-        const Largest<Sum> largest =
-            largest_of_window<Sum>(out.activation, [&](int row) { return z[row].value[j] + b; });
-        y.value[j] = static_cast<T>(largest.value);
-        cells.value[j] = largest.cell;
-      } else {
-        const Sum value = z[0].value[j] + b;
-        const bool flat = out.activation == Activation::relu && value < Sum(0);
-        y.value[j] = static_cast<T>(flat ? Sum(0) : value);
-      }
-    }
-    const std::int64_t result = pooled ? (first + m) / 4 : first + m;
-    const std::int64_t to = result * p.g.K + first_filter + k;
-    if (packs) {
-      kernels::store(out.y + to, y);
-      if (pooled) kernels::store(out.cell + to, cells);
-      continue;
-    }
-    for (int j = 0; j < kPack && first_of_group + k + j < p.filters; ++j) {
-      out.y[to + j] = y.value[j];
-      if (pooled) out.cell[to + j] = cells.value[j];
-    }
-  }
+  write_results<filters, Memory::kSumStride>(p, out, of_tile, first, group, first_of_group);
 }
 
 /// Launches it for all rows and filters.

@@ -2,6 +2,7 @@
 // more, tile by tile, and never written out.
 #pragma once
 
+#include "kernels/ceil_div.h"
 #include "kernels/deform_sampling.cuh"
 
 namespace drape::kernels {
@@ -36,105 +37,124 @@ struct WeightMemory {
   __device__ Sum* sums() const { return reinterpret_cast<Sum*>(memory); }
 };
 
-// dw of 64 filters (y) and one slice of columns (x), summed over a range of pixels (z), and with
-// the first slice their db, the sum of dz, unless that is null. The last of the ranges' blocks adds
-// up partial[z, y, x, 64, kColumns], and of_bias[z, group, y, 64] behind it, in the order of z.
-template <class Sampler, int blocks, class Tile, class T>
-__global__ void __launch_bounds__(kTileThreads, DRAPE_BLOCKS(blocks))
-    weight_kernel(Problem<T> p, const T* dz, std::int64_t pixels_of_range,
-                  typename Tile::Sum* partial, std::uint32_t* arrived, T* dw, T* db) {
+// What a block does for dw of 64 filters (y) and one slice of columns (x) over a range of pixels
+// (z), and with the first slice for their db.
+template <class Sampler, class Tile, class T>
+class WeightBlock {
+ public:
   using Sum = typename Tile::Sum;
   using Memory = WeightMemory<Sampler, T, Sum>;
-  using Four = Pack<Sum, 4>;
-  constexpr Columns way = Sampler::kWay;
-  DRAPE_DYNAMIC_SHARED(unsigned char, memory);
-  const Memory at{memory};
 
-  Slice slice = slice_at<way>(p, 0);
-  for (int i = static_cast<int>(blockIdx.x), position = 0; i > 0; --i)
-    slice = slice_at<way>(p, position += slice.count);
-  const int first_of_group = static_cast<int>(blockIdx.y) * kGradientFilters;
-  const std::int64_t first_filter = slice.group * p.filters + first_of_group;
-  const std::int64_t begin = blockIdx.z * pixels_of_range;
-  const std::int64_t end = min(begin + pixels_of_range, p.pixels);
+  __device__ WeightBlock(const Problem<T>& p, unsigned char* memory, bool with_bias)
+      : p_(p), at_{memory}, slice_(slice_at<Sampler::kWay>(p, 0)) {
+    for (int i = static_cast<int>(blockIdx.x), position = 0; i > 0; --i)
+      slice_ = slice_at<Sampler::kWay>(p, position += slice_.count);
+    first_of_group_ = static_cast<int>(blockIdx.y) * kGradientFilters;
+    first_filter_ = slice_.group * p.filters + first_of_group_;
+    filters_ = min(kGradientFilters, p.filters - first_of_group_);
+    across_ = (slice_.count + 3) / 4;
+    with_bias_ = with_bias && slice_.column == 0;
+  }
 
-  Sampler sampler(p, end, at.points());
-  TileCopy<Tile, kGradientDepth, kGradientFilters, T> gradients;
-  const auto fetch = [&](std::int64_t first) {
-    gradients.fetch(
-        {dz + first * p.g.K + first_filter, p.g.K, end - first, p.filters - first_of_group});
-    sampler.fetch(slice, first);
-  };
-  const auto store = [&](int stage) {
-    gradients.store(at.gradients(stage).memory, Memory::Gradients::kStride);
-    sampler.store(at.patches(stage).memory, Memory::Patches::kStride);
-  };
-  Tile sums;
-  // A thread has a filter and a share of the depth.
-  const bool with_bias = db != nullptr && slice.column == 0;
-  const int k = static_cast<int>(threadIdx.x) % kGradientFilters;
-  Sum bias(0);
-  const auto multiply = [&](int stage) {
-    const auto factor = at.gradients(stage);
-    sums.add_product(factor, at.patches(stage));
-    constexpr int kShares = kTileThreads / kGradientFilters;
-    for (int i = static_cast<int>(threadIdx.x) / kGradientFilters; with_bias && i < kGradientDepth;
-         i += kShares)
-      bias += static_cast<Sum>(*factor.at(k, i));
-  };
-  for (std::int64_t first = begin;; first += kGradientDepth) {
-    const int stage = static_cast<int>((first - begin) / kGradientDepth % Memory::kStages);
-    const bool more = first < end;
-    if (more) fetch(first);
-    if constexpr (Memory::kStages == 2) {  // what was stored in the round before
-      if (first > begin) multiply(1 - stage);
-    }
-    if (more) store(stage);
-    __syncthreads();
-    if (!more) break;
-    if constexpr (Memory::kStages == 1) {
-      multiply(stage);
+  // Sums over pixels begin ... end - 1: of the tile to shared memory, of a filter to its thread.
+  __device__ void sum_pixels(const T* dz, std::int64_t begin, std::int64_t end) {
+    Sampler sampler(p_, end, at_.points());
+    TileCopy<Tile, kGradientDepth, kGradientFilters, T> gradients;
+    Tile sums;
+    for (std::int64_t first = begin;; first += kGradientDepth) {
+      const int stage = static_cast<int>((first - begin) / kGradientDepth % Memory::kStages);
+      const bool more = first < end;
+      if (more) {
+        gradients.fetch({dz + first * p_.g.K + first_filter_, p_.g.K, end - first,
+                         p_.filters - first_of_group_});
+        sampler.fetch(slice_, first);
+      }
+      if constexpr (Memory::kStages == 2) {  // what was stored in the round before
+        if (first > begin) multiply(1 - stage, sums);
+      }
+      if (more) {
+        gradients.store(at_.gradients(stage).memory, Memory::Gradients::kStride);
+        sampler.store(at_.patches(stage).memory, Memory::Patches::kStride);
+      }
       __syncthreads();
+      if (!more) break;
+      if constexpr (Memory::kStages == 1) {
+        multiply(stage, sums);
+        __syncthreads();
+      }
     }
+    sums.store(at_.sums(), Memory::kSumStride);
+    beside()[threadIdx.x] = bias_;
+    __syncthreads();
+    if (thread() >= kGradientFilters) return;
+    for (int i = kGradientFilters; i < kTileThreads; i += kGradientFilters)
+      bias_ += beside()[filter() + i];
   }
 
-  Sum* const of_tile = at.sums();
-  Sum* const beside = of_tile + kGradientFilters * Memory::kSumStride;
-  sums.store(of_tile, Memory::kSumStride);
-  beside[threadIdx.x] = bias;
-  __syncthreads();
-  if (static_cast<int>(threadIdx.x) < kGradientFilters) {
-    for (int i = kGradientFilters; i < kTileThreads; i += kGradientFilters) bias += beside[k + i];
-  }
-  const int filters = min(kGradientFilters, p.filters - first_of_group);
-  const int across = (slice.count + 3) / 4, fours = filters * across;
-  const auto place = [&](int i) { return i / across * Memory::kSumStride + i % across * 4; };
-  if (gridDim.z > 1) {
-    // Strips of threads share out the ranges; their sums then lie side by side in shared memory.
+  // In the last block of its ranges the sums over all of them, in the order of z; false in others.
+  // They are handed over in partial[z, y, x, 64, kColumns] and, behind it, [z, group, y, 64].
+  __device__ bool add_ranges(Sum* partial, std::uint32_t* arrived) {
     const unsigned tile = blockIdx.y * gridDim.x + blockIdx.x, tiles = gridDim.y * gridDim.x;
     const auto published = [&](unsigned range, int i) {
       const std::int64_t number = std::int64_t{range} * tiles + tile;
       return reinterpret_cast<Four*>(partial) + number * Memory::kFours + i;
     };
-    for (int i = static_cast<int>(threadIdx.x); i < fours; i += kTileThreads)
-      publish(published(blockIdx.z, i), load<4>(of_tile + place(i)));
     Sum* const of_bias = partial + std::int64_t{gridDim.z} * tiles * 4 * Memory::kFours;
-    const auto place_of_bias = [&](unsigned range) {
-      const std::int64_t group = range * p.g.groups + slice.group;
-      return of_bias + (group * gridDim.y + blockIdx.y) * kGradientFilters + k;
+    const auto published_bias = [&](unsigned range) {
+      const std::int64_t group = range * p_.g.groups + slice_.group;
+      return of_bias + (group * gridDim.y + blockIdx.y) * kGradientFilters + filter();
     };
-    if (with_bias && static_cast<int>(threadIdx.x) < filters)
-      publish(place_of_bias(blockIdx.z), bias);
-    if (!is_last_block(arrived + tile, gridDim.z)) return;
-    if (with_bias && static_cast<int>(threadIdx.x) < filters) {
-      bias = Sum(0);
+    for (int i = thread(); i < fours(); i += kTileThreads)
+      publish(published(blockIdx.z, i), load<4>(at_.sums() + place(i)));
+    if (has_bias()) publish(published_bias(blockIdx.z), bias_);
+    if (!is_last_block(arrived + tile, gridDim.z)) return false;
+    if (has_bias()) {
+      bias_ = Sum(0);
       DRAPE_UNROLL(8)
-      for (unsigned range = 0; range < gridDim.z; ++range) bias += collect(place_of_bias(range));
+      for (unsigned range = 0; range < gridDim.z; ++range) bias_ += collect(published_bias(range));
     }
-    const int strips = std::max(1, kTileThreads / fours);
-    Four* const of_strips = reinterpret_cast<Four*>(beside);
-    for (int task = static_cast<int>(threadIdx.x); task < strips * fours; task += kTileThreads) {
-      const int strip = task / fours, i = task - strip * fours;
+    collect_tile(published);
+    return true;
+  }
+
+  __device__ void write(T* dw, T* db) const {
+    for (int i = thread(); i < filters_ * slice_.count; i += kTileThreads) {
+      const int filter = i / slice_.count, column = i - filter * slice_.count;
+      dw[(first_filter_ + filter) * p_.columns() + slice_.column + column] =
+          static_cast<T>(at_.sums()[filter * Memory::kSumStride + column]);
+    }
+    if (has_bias()) db[first_filter_ + filter()] = static_cast<T>(bias_);
+  }
+
+ private:
+  using Four = Pack<Sum, 4>;
+
+  __device__ static int thread() { return static_cast<int>(threadIdx.x); }
+  // A thread has a filter and a share of the depth.
+  __device__ static int filter() { return thread() % kGradientFilters; }
+  __device__ bool has_bias() const { return with_bias_ && thread() < filters_; }
+  // The tile's sums, four columns at a time: how many, and where they lie.
+  __device__ int fours() const { return filters_ * across_; }
+  __device__ int place(int i) const { return i / across_ * Memory::kSumStride + i % across_ * 4; }
+  // Shared memory behind the tile's sums.
+  __device__ Sum* beside() const { return at_.sums() + kGradientFilters * Memory::kSumStride; }
+
+  __device__ void multiply(int stage, Tile& sums) {
+    const auto factor = at_.gradients(stage);
+    sums.add_product(factor, at_.patches(stage));
+    constexpr int kShares = kTileThreads / kGradientFilters;
+    for (int i = thread() / kGradientFilters; with_bias_ && i < kGradientDepth; i += kShares)
+      bias_ += static_cast<Sum>(*factor.at(filter(), i));
+  }
+
+  // Adds up what the ranges' blocks published. Strips of threads share out the ranges; their sums
+  // then lie side by side in shared memory.
+  template <class Published>
+  __device__ void collect_tile(const Published& published) {
+    const int strips = std::max(1, kTileThreads / fours());
+    Four* const of_strips = reinterpret_cast<Four*>(beside());
+    for (int task = thread(); task < strips * fours(); task += kTileThreads) {
+      const int strip = task / fours(), i = task - strip * fours();
       const auto first_of = [&](int one) {
         return gridDim.z * static_cast<unsigned>(one) / static_cast<unsigned>(strips);
       };
@@ -145,29 +165,43 @@ __global__ void __launch_bounds__(kTileThreads, DRAPE_BLOCKS(blocks))
         for (int j = 0; j < 4; ++j) total.value[j] += other.value[j];
       }
       if (strips == 1) {
-        kernels::store(of_tile + place(i), total);
+        store(at_.sums() + place(i), total);
       } else {
         of_strips[task] = total;
       }
     }
     __syncthreads();
-    if (strips > 1 && static_cast<int>(threadIdx.x) < fours) {
-      Four total = of_strips[threadIdx.x];
+    if (strips > 1 && thread() < fours()) {
+      Four total = of_strips[thread()];
       for (int strip = 1; strip < strips; ++strip) {
         for (int j = 0; j < 4; ++j)
-          total.value[j] += of_strips[strip * fours + static_cast<int>(threadIdx.x)].value[j];
+          total.value[j] += of_strips[strip * fours() + thread()].value[j];
       }
-      kernels::store(of_tile + place(static_cast<int>(threadIdx.x)), total);
+      store(at_.sums() + place(thread()), total);
     }
     __syncthreads();
   }
-  for (int i = static_cast<int>(threadIdx.x); i < filters * slice.count; i += kTileThreads) {
-    const int filter = i / slice.count, column = i - filter * slice.count;
-    dw[(first_filter + filter) * p.columns() + slice.column + column] =
-        static_cast<T>(of_tile[filter * Memory::kSumStride + column]);
-  }
-  if (with_bias && static_cast<int>(threadIdx.x) < filters)
-    db[first_filter + k] = static_cast<T>(bias);
+
+  const Problem<T>& p_;
+  Memory at_;
+  Slice slice_;
+  int first_of_group_, filters_, across_;
+  std::int64_t first_filter_;
+  bool with_bias_;
+  Sum bias_ = Sum(0);
+};
+
+// dw and, unless that is null, db, the sum of dz. The last of the ranges' blocks adds them up.
+template <class Sampler, int blocks, class Tile, class T>
+__global__ void __launch_bounds__(kTileThreads, DRAPE_BLOCKS(blocks))
+    weight_kernel(Problem<T> p, const T* dz, std::int64_t pixels_of_range,
+                  typename Tile::Sum* partial, std::uint32_t* arrived, T* dw, T* db) {
+  DRAPE_DYNAMIC_SHARED(unsigned char, memory);
+  WeightBlock<Sampler, Tile, T> block(p, memory, db != nullptr);
+  const std::int64_t begin = blockIdx.z * pixels_of_range;
+  block.sum_pixels(dz, begin, min(begin + pixels_of_range, p.pixels));
+  if (gridDim.z > 1 && !block.add_ranges(partial, arrived)) return;
+  block.write(dw, db);
 }
 
 template <Columns way, class T>
@@ -190,7 +224,7 @@ void patch_weight_gradient(Cuda cuda, const char* name, const Problem<T>& p, con
   // Enough blocks to fill a device, and no more partial sums than that takes.
   const std::int64_t most = std::min<std::int64_t>(264, count_of(p.pixels, kGradientDepth));
   const std::int64_t ranges = std::clamp<std::int64_t>(396 / tiles, 1, most);
-  const std::int64_t of_range = (p.pixels + ranges - 1) / ranges;
+  const std::int64_t of_range = ceil_div(p.pixels, ranges);
   const unsigned used = count_of(p.pixels, of_range);
   const std::int64_t sums = std::int64_t{tiles} * Memory::kFours * 4;
   const std::int64_t of_bias = std::int64_t{filter_tiles} * kGradientFilters;

@@ -283,6 +283,7 @@ class PointBackward {
       store(to, sum);
     }
   }
+
   // dx from the bands of all parts.
   __device__ void write_band(const Parts<Real>& parts, int part, T* dx) {
     constexpr int kSize = kVector<Real>;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/bilinear.h"
+#include "kernels/ceil_div.h"
 #include "kernels/deform_conv2d.h"
 #include "kernels/pack.cuh"
 #include "kernels/taps.cuh"
@@ -10,7 +11,7 @@
 namespace drape::kernels {
 
 inline unsigned count_of(std::int64_t items, std::int64_t each) {
-  return static_cast<unsigned>((items + each - 1) / each);
+  return static_cast<unsigned>(ceil_div(items, each));
 }
 
 /// The output pixels in the order that tiles take them: as they lie in memory, or 2x2 window by 2x2

@@ -1,6 +1,7 @@
 // Parts of matrices on their way into tiles, and the choice of a tile.
 #pragma once
 
+#include "kernels/ceil_div.h"
 #include "kernels/pack.cuh"
 #include "kernels/tensor_tile.cuh"
 
@@ -58,7 +59,7 @@ class TileCopy {
 
  private:
   static constexpr int kSize = kVector<T>, kAcross = columns / kSize;
-  static constexpr int kDown = kTileThreads / kAcross, kRows = (rows + kDown - 1) / kDown;
+  static constexpr int kDown = kTileThreads / kAcross, kRows = ceil_div(rows, kDown);
   static_assert(kTileThreads % kAcross == 0);
   __device__ static int column() { return static_cast<int>(threadIdx.x) % kAcross * kSize; }
   __device__ static int row(int i) { return static_cast<int>(threadIdx.x) / kAcross + i * kDown; }

@@ -25,7 +25,7 @@ inline void store_window_max(const Window8& z, bool relu, float* y, std::uint8_t
   }
   if (relu) {
     at = best > 0.0f ? at : Int8{} + kNoCell;
-    best = best < 0.0f ? Float8{} : best;
+    best = relu8(best);
   }
   store8(best, y, count);
   store_bytes8(at, cell, count);

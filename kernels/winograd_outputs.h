@@ -50,16 +50,16 @@ std::array<T*, size> pixels_of(const std::array<std::int64_t, size>& pixels, T* 
 // Where the outputs of a tile go: each to its pixel of y, or the largest of each window.
 class OutputTile {
  public:
-  OutputTile(const Conv2dGeometry& g, Tiles& tiles, const Conv2dOutput<float>& out,
+  OutputTile(const Conv2dGeometry& g, const Tiles& tiles, const Conv2dOutput<float>& out,
              std::int64_t index, Spare& spare)
       : filters_(g.K), relu_(out.activation == Activation::relu), pooled_(out.cell != nullptr) {
     const std::int64_t n = index / tiles.count(), tile = index % tiles.count();
     if (pooled_) {
-      const std::int64_t image = n * (g.P / 2) * (g.Q / 2) * g.K;
+      const std::int64_t image = n * g.pooled_image();
       largest_ = pixels_of(tiles.windows(tile), out.y + image, g.K, spare.values.data());
       cells_ = pixels_of(tiles.windows(tile), out.cell + image, g.K, spare.cells.data());
     } else {
-      y_ = pixels_of(tiles.outputs(tile), out.y + n * g.P * g.Q * g.K, g.K, spare.values.data());
+      y_ = pixels_of(tiles.outputs(tile), out.y + n * g.y_image(), g.K, spare.values.data());
     }
   }
 
@@ -70,7 +70,7 @@ class OutputTile {
       }
     } else {
       for (std::size_t i = 0; i < z.size(); ++i) {
-        store8(relu_ ? (z[i] < 0.0f ? Float8{} : z[i]) : z[i], y_[i] + k, filters_ - k);
+        store8(relu_ ? relu8(z[i]) : z[i], y_[i] + k, filters_ - k);
       }
     }
   }
@@ -86,18 +86,18 @@ class OutputTile {
 // The gradient of a tile's z, from y and dy, or from the cells and dy.
 class GradientTile {
  public:
-  GradientTile(const Conv2dGeometry& g, Tiles& tiles, const Conv2dOutput<const float>& out,
+  GradientTile(const Conv2dGeometry& g, const Tiles& tiles, const Conv2dOutput<const float>& out,
                const float* dy, std::int64_t index, Spare& spare)
       : filters_(g.K), relu_(out.activation == Activation::relu), pooled_(out.cell != nullptr) {
     const std::int64_t n = index / tiles.count(), tile = index % tiles.count();
     const float* zero = spare.values.data();
     if (pooled_) {
-      const std::int64_t image = n * (g.P / 2) * (g.Q / 2) * g.K;
+      const std::int64_t image = n * g.pooled_image();
       const std::uint8_t *cell = out.cell + image, *no_cell = spare.cells.data();
       largest_ = pixels_of(tiles.windows(tile), dy + image, g.K, zero);
       cells_ = pixels_of(tiles.windows(tile), cell, g.K, no_cell);
     } else {
-      const std::int64_t image = n * g.P * g.Q * g.K;
+      const std::int64_t image = n * g.y_image();
       dy_ = pixels_of(tiles.outputs(tile), dy + image, g.K, zero);
       if (relu_) y_ = pixels_of(tiles.outputs(tile), out.y + image, g.K, zero);
     }

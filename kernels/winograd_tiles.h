@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 
+#include "kernels/ceil_div.h"
 #include "kernels/geometry.h"
 #include "kernels/memory.h"
 
@@ -19,9 +20,7 @@ inline constexpr std::int64_t kWindows = kOutputs / 4;  // of 2x2
 // share no input; a tile lies in one of them.
 struct TileAxis {
   TileAxis(std::int64_t size, std::int64_t step)
-      : dilation(step),
-        tiles((size + step * kTile - 1) / (step * kTile)),
-        count(tiles * std::min(step, size)) {}
+      : dilation(step), tiles(ceil_div(size, step * kTile)), count(tiles * std::min(step, size)) {}
   std::int64_t start(std::int64_t index) const {
     return index / tiles + index % tiles * kTile * dilation;
   }
@@ -56,11 +55,11 @@ class Tiles {
   std::int64_t count() const { return y_.count * x_.count; }
 
   // The pixels of x under a tile: their indices in the image, -1 outside.
-  const Inputs& inputs(std::int64_t tile) { return inputs_[tile]; }
+  const Inputs& inputs(std::int64_t tile) const { return inputs_[tile]; }
   // Its outputs, -1 for those beyond the last.
-  const Pixels& outputs(std::int64_t tile) { return outputs_[tile]; }
+  const Pixels& outputs(std::int64_t tile) const { return outputs_[tile]; }
   // The 2x2 windows of its outputs, -1 for those that are not whole. Of tiles without dilation.
-  const Windows& windows(std::int64_t tile) { return windows_[tile]; }
+  const Windows& windows(std::int64_t tile) const { return windows_[tile]; }
 
  private:
   template <std::int64_t size>

@@ -24,11 +24,17 @@ class Weights {
   }
 
   float* at(std::size_t product, std::int64_t row, std::int64_t column) {
-    return data_.data() + product * plane_ + (column / kPanel * rows_ + row) * kPanel +
-           column % kPanel;
+    return data_.data() + index(product, row, column);
+  }
+  const float* at(std::size_t product, std::int64_t row, std::int64_t column) const {
+    return data_.data() + index(product, row, column);
   }
 
  private:
+  std::int64_t index(std::size_t product, std::int64_t row, std::int64_t column) const {
+    return product * plane_ + (column / kPanel * rows_ + row) * kPanel + column % kPanel;
+  }
+
   std::int64_t rows_, plane_;
   Buffer<float> data_;
 };
@@ -70,8 +76,8 @@ DRAPE_APART inline void transform_weights_transposed(const Conv2dGeometry& g, co
 }
 
 // dw of every filter and channel, from the gradient of what transform_weights_transposed() makes.
-DRAPE_APART inline void transform_weight_gradients(const Conv2dGeometry& g, Weights& transformed,
-                                                   float* dw) {
+DRAPE_APART inline void transform_weight_gradients(const Conv2dGeometry& g,
+                                                   const Weights& transformed, float* dw) {
   for (std::int64_t k = 0; k < g.K; ++k) {
     for (std::int64_t c = 0; c < g.C; c += 8) {
       transform<ToFilter>(

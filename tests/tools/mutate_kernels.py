@@ -50,7 +50,14 @@ MUTATIONS = [
     (r"\[(\w+)\]", r"[\1 + 1]"),
     (r" 32\b", " 16"),
 ]
-HOST_FILES = ("device.cu", "gemm.cu", "linear.cu", "memory.cu", "vendor_library.cu")
+HOST_FILES = (
+    "conv2d_cudnn.cu",
+    "device.cu",
+    "gemm.cu",
+    "linear.cu",
+    "memory.cu",
+    "vendor_library.cu",
+)
 # Lines that decide nothing on the device, or only how fast it is.
 HOST = re.compile(
     r"#include|^\s*//|template|static_assert|throw|Error|check\(|check_cuda|constexpr int k|"
