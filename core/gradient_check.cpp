@@ -100,9 +100,10 @@ Differentiated differentiate(const Function& f, std::span<const Tensor> inputs, 
 }
 
 Tensor noise(const Shape& shape, RandomStream stream, DType dtype) {
-  std::vector<float> drawn(static_cast<std::size_t>(shape.size()));
-  for (std::size_t i = 0; i < drawn.size(); ++i) drawn[i] = 2.0f * stream.uniform(i) - 1.0f;
-  return Tensor::from(shape, drawn).to(dtype);
+  Tensor drawn = Tensor::uninitialized(shape);
+  for (std::int64_t i = 0; i < drawn.size(); ++i)
+    drawn.data<float>()[i] = 2.0f * stream.uniform(static_cast<std::uint64_t>(i)) - 1.0f;
+  return drawn.to(dtype);
 }
 
 std::string jacobian_error(const Function& f, std::span<const Tensor> inputs) {

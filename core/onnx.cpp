@@ -84,6 +84,7 @@ void write_value(pbf_writer& to, graph::Field field, const OnnxValue& given) {
 
 struct OnnxGraph::Content {
   std::string nodes, constants;  // the graph's fields of either kind
+  std::set<std::string> names;   // of constants
 };
 
 OnnxGraph::OnnxGraph() : content_(std::make_unique<Content>()) {}
@@ -105,6 +106,10 @@ std::string OnnxGraph::node(std::string_view op, const std::vector<std::string>&
 
 std::string OnnxGraph::constant(std::string_view name, const Tensor& value) {
   const std::string full_name = fmt::format("{}.{}", module_, name);
+  DRAPE_CHECK(content_->names.insert(full_name).second,
+              "onnx: expected each name once, got '{}' twice: enter() each module by a name of its "
+              "own",
+              full_name);
   const std::vector<float> elements = value.to(Device::cpu).to(DType::f32).to_vector<float>();
   std::string bytes(elements.size() * sizeof(float), '\0');  // little-endian, as they lie here
   if (!bytes.empty()) std::memcpy(bytes.data(), elements.data(), bytes.size());

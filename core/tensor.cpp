@@ -1,9 +1,12 @@
 #include "core/tensor.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cmath>
+#include <filesystem>
 #include <limits>
+#include <string>
 
 #include "kernels/cast.h"
 #include "kernels/memory.h"
@@ -13,14 +16,18 @@ namespace {
 
 std::atomic<std::int64_t> live{0};
 
-// Calls f(T{}) for an element type that converts.
+// Calls f(T{}) for a real element type.
 template <class F>
 void with_elements(DType dtype, F&& f) {
   if (dtype == DType::f32) return f(float{});
   if (dtype == DType::f64) return f(double{});
-  DRAPE_CHECK(dtype == DType::bf16, "assign: expected elements of type f32, f64 or bf16, got {}",
-              name(dtype));
   f(BFloat16{});
+}
+
+void check_conversion(const char* op, DType from, DType to) {
+  DRAPE_CHECK(from == to || (is_real(from) && is_real(to)),
+              "{}: expected types that convert, f32, f64 or bf16, got {} to {}", op, name(from),
+              name(to));
 }
 
 // The value as a whole number. Error: it is none, or T has no such.
@@ -43,8 +50,10 @@ std::string_view name(Device device) {
   return device == Device::cpu ? "cpu" : "cuda";
 }
 
-void refuse_elements(const Tensor& x, const char* expected) {
-  throw Error(fmt::format("dispatch: expected elements of type {} on {}, got {}", expected,
+void refuse_elements(const Tensor& x, const char* expected, const char* file) {
+  const std::string op = std::filesystem::path(file).stem().string();
+  DRAPE_CHECK(!x.empty(), "{}: expected a tensor with elements, got an empty one", op);
+  throw Error(fmt::format("{}: expected elements of type {} on {}, got {}", op, expected,
                           name(x.device()), name(x.dtype())));
 }
 
@@ -123,13 +132,15 @@ Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device) {
 }
 
 Tensor Tensor::full(const Shape& shape, double value, DType dtype, Device device) {
-  const auto count = static_cast<std::size_t>(shape.size());
-  const auto all = [&](auto element) {
-    return from(shape, std::vector(count, element)).to(device);
-  };
-  if (dtype == DType::u8) return all(whole<std::uint8_t>(value));
-  if (dtype == DType::i32) return all(whole<std::int32_t>(value));
-  return from(shape, std::vector<double>(count, value)).to(dtype).to(device);
+  Tensor t = uninitialized(shape, dtype);
+  const auto fill = [&]<class T>(T element) { std::fill_n(t.data<T>(), t.size(), element); };
+  if (dtype == DType::u8)
+    fill(whole<std::uint8_t>(value));
+  else if (dtype == DType::i32)
+    fill(whole<std::int32_t>(value));
+  else
+    with_elements(dtype, [&]<class T>(T) { fill(static_cast<T>(value)); });
+  return t.to(device);
 }
 
 template <Element T>
@@ -198,6 +209,7 @@ Tensor Tensor::to(Device target) const {
 
 Tensor Tensor::to(DType target) const {
   if (target == dtype_) return detach();
+  check_conversion("to", dtype_, target);
   Tensor t = uninitialized(shape_, target, device());
   t.assign(*this);
   return t;
@@ -208,6 +220,7 @@ void Tensor::assign(const Tensor& source) {
               shape_.to_string(), source.shape_.to_string());
   DRAPE_CHECK(device() == source.device(), "assign: expected a tensor on {}, got one on {}",
               name(device()), name(source.device()));
+  check_conversion("assign", source.dtype_, dtype_);
   on(device(), [&](auto tag) {
     if (dtype_ == source.dtype_) {
       return kernels::copy(tag, storage_->block, source.storage_->block,

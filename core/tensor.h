@@ -104,6 +104,8 @@ class Tensor {
   }
 
   bool empty() const { return storage_ == nullptr; }
+  /// Whether both are handles to the same elements, which are not none.
+  bool shares(const Tensor& other) const { return !empty() && storage_ == other.storage_; }
   const Shape& shape() const { return shape_; }
   DType dtype() const { return dtype_; }
   Device device() const;
@@ -128,6 +130,7 @@ class Tensor {
   /// A copy, without history.
   Tensor clone() const;
   /// On a device, or of a type, without history: a copy, or the same elements if they are already.
+  /// Error unless both types are real ones.
   Tensor to(Device device) const;
   Tensor to(DType dtype) const;
   /// Overwrites the elements with those of a tensor of equal shape on the same device; f32, f64 and
@@ -203,14 +206,15 @@ Tensor record_scalar(Tensor y, std::initializer_list<Tensor> inputs, const Grads
 void backward(const Tensor& y, const Tensor& dy);
 void backward(const Tensor& y);
 
-/// Throws the Error of elements that dispatch() does not take.
-[[noreturn]] void refuse_elements(const Tensor& x, const char* expected);
+/// Throws the Error of elements that dispatch() does not take, in the name of the file's stem.
+[[noreturn]] void refuse_elements(const Tensor& x, const char* expected, const char* file);
 
 /// Calls f(tag, T{}) with the kernel tag of x's device and a zero of x's element type: f32, f64 or,
 /// on CUDA and unless f takes std::floating_point types alone, bf16. Profilers see it under the
 /// name of the file it is called in, which is the op's.
 template <class F>
 void dispatch(const Tensor& x, F&& f, const char* file = __builtin_FILE()) {
+  if (x.empty()) refuse_elements(x, "f32 or f64", file);
   on(x.device(), [&](auto tag) {
     const kernels::TraceRange range(tag, file);
     if (x.dtype() == DType::f32) return f(tag, float{});
@@ -218,10 +222,10 @@ void dispatch(const Tensor& x, F&& f, const char* file = __builtin_FILE()) {
     if constexpr (std::is_same_v<decltype(tag), Cuda>) {
       if constexpr (std::is_invocable_v<F&, Cuda, BFloat16>) {
         if (x.dtype() == DType::bf16) return f(tag, BFloat16{});
-        refuse_elements(x, "f32, f64 or bf16");
+        refuse_elements(x, "f32, f64 or bf16", file);
       }
     }
-    refuse_elements(x, "f32 or f64");
+    refuse_elements(x, "f32 or f64", file);
   });
 }
 

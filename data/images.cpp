@@ -122,6 +122,7 @@ Tensor batch_of(std::span<const GreyImage> images) {
     DRAPE_CHECK(image.height == height && image.width == width,
                 "images: expected all of {}x{} pixels, got {}x{}", height, width, image.height,
                 image.width);
+    check_whole("images", image);
     for (const std::uint8_t pixel : image.pixels)
       elements.push_back(static_cast<float>(pixel) / 255.0f);
   }
@@ -129,6 +130,8 @@ Tensor batch_of(std::span<const GreyImage> images) {
 }
 
 GreyImage resized(const GreyImage& image, std::int64_t side) {
+  DRAPE_CHECK(side >= 1, "resized: expected a side of at least 1 pixel, got {}", side);
+  check_whole("resized", image);
   if (image.height == side && image.width == side) return image;
   const auto columns = static_cast<std::size_t>(side);
   std::int64_t shrunk = -1;  // the row of the image that `narrow` holds

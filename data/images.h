@@ -25,11 +25,12 @@ std::vector<NamedImage> read_images(const std::filesystem::path& path);
 /// The same for the content of a file called `name`.
 std::vector<NamedImage> parse_images(std::span<const std::uint8_t> bytes, const std::string& name);
 
-/// Images of one size as a network takes them: [N,H,W,1], 0 ... 1. Error: of several sizes, or
-/// none.
+/// Images of one size as a network takes them: [N,H,W,1], 0 ... 1. Error: of several sizes, none,
+/// or one that is not whole.
 Tensor batch_of(std::span<const GreyImage> images);
 
-/// The image as `side` x `side` pixels: every pixel the mean of what it covers.
+/// The image as `side` x `side` pixels: every pixel the mean of what it covers. Error unless side
+/// is at least 1, and the image whole.
 GreyImage resized(const GreyImage& image, std::int64_t side);
 
 }  // namespace drape

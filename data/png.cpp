@@ -29,12 +29,28 @@ std::uint64_t bits_of_pixel(std::span<const std::uint8_t> png) {
   return png[24] * kChannels.at(png[25]);
 }
 
+// Of R, G and B; weights of Rec. ITU-R BT.601, in 65536ths.
+std::uint8_t luma(const std::uint8_t* rgb) {
+  constexpr std::uint32_t kRed = 19595, kGreen = 38470, kBlue = 7471;
+  static_assert(kRed + kGreen + kBlue == 1 << 16);
+  return static_cast<std::uint8_t>((kRed * rgb[0] + kGreen * rgb[1] + kBlue * rgb[2] + (1 << 15)) >>
+                                   16);
+}
+
 }  // namespace
 
 bool is_png(std::span<const std::uint8_t> bytes) {
   constexpr std::array<std::uint8_t, 8> kSignature{0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
   return bytes.size() >= kSignature.size() &&
          std::equal(kSignature.begin(), kSignature.end(), bytes.begin());
+}
+
+void check_whole(const char* op, const GreyImage& image) {
+  const auto pixels =
+      static_cast<std::uint64_t>(image.height) * static_cast<std::uint64_t>(image.width);
+  DRAPE_CHECK(image.height > 0 && image.width > 0 && image.pixels.size() == pixels,
+              "{}: expected an image of height * width pixels, got {}x{} of {} pixels", op,
+              image.height, image.width, image.pixels.size());
 }
 
 GreyImage parse_png(std::span<const std::uint8_t> bytes, std::string_view name) {
@@ -49,17 +65,24 @@ GreyImage parse_png(std::span<const std::uint8_t> bytes, std::string_view name) 
   DRAPE_CHECK(pixels * bits_of_pixel(bytes) / 8 / kMostDeflation <= bytes.size(),
               "png: expected a whole PNG image of {}x{} in '{}', got {} bytes", reader.height,
               reader.width, name, bytes.size());
-  reader.format = PNG_FORMAT_GRAY;
+  // Not to greys, which libpng makes by a way on which dark tones are lost.
+  const bool colours = (reader.format & PNG_FORMAT_FLAG_COLOR) != 0;
+  reader.format = colours ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
   reader.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;  // 16 bits that say nothing of their scale: as 8 bits
   GreyImage image{reader.height, reader.width, {}};
   image.pixels.resize(PNG_IMAGE_SIZE(reader));
   const png_color black{};
   DRAPE_CHECK(png_image_finish_read(&reader, &black, image.pixels.data(), 0, nullptr) != 0,
               "png: expected a whole PNG image in '{}', got {}", name, reader.message);
+  if (colours) {
+    for (std::size_t i = 0; i < pixels; ++i) image.pixels[i] = luma(&image.pixels[3 * i]);
+    image.pixels.resize(pixels);
+  }
   return image;
 }
 
 std::vector<std::uint8_t> png_of(const GreyImage& image) {
+  check_whole("png", image);
   Coder writer;
   writer.height = static_cast<png_uint_32>(image.height);
   writer.width = static_cast<png_uint_32>(image.width);

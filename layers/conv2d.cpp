@@ -89,7 +89,7 @@ std::int64_t Conv2d::multiply_adds(const Shape& x) const {
 }
 
 void Conv2d::initialize(Generator& random) {
-  initialize_uniform(random, weight_, bias_, weight_.size() / weight_.shape()[0]);
+  initialize_uniform(random, weight_, bias_);
 }
 
 void Conv2d::visit(const Visitor& visit) {

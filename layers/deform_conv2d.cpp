@@ -119,7 +119,7 @@ std::int64_t DeformConv2d::multiply_adds(const Shape& x) const {
 }
 
 void DeformConv2d::initialize(Generator& random) {
-  initialize_uniform(random, weight_, bias_, weight_.size() / weight_.shape()[0]);
+  initialize_uniform(random, weight_, bias_);
 }
 
 void DeformConv2d::visit(const Visitor& visit) {
@@ -157,14 +157,23 @@ std::string DeformConv2d::onnx_mask(OnnxGraph& graph, const OnnxValue& x) const 
   return graph.node("Sigmoid", {mask.name});
 }
 
-void each_deformable(Sequential& network, Tensor x,
-                     const std::function<void(const std::string& name, DeformConv2d& layer,
-                                              const Tensor& x)>& body) {
+Tensor each_deformable(Sequential& network, const Tensor& x,
+                       const std::function<void(const std::string& name, DeformConv2d& layer,
+                                                const Tensor& x)>& body) {
   Pass pass = Pass::eval();
+  Tensor y = x;
   network.each([&](const std::string& name, Module& module) {
-    if (auto* const deformable = dynamic_cast<DeformConv2d*>(&module)) body(name, *deformable, x);
-    x = module.forward(x, pass);
+    if (auto* const inner = dynamic_cast<Sequential*>(&module)) {
+      y = each_deformable(*inner, y,
+                          [&](const std::string& of, DeformConv2d& layer, const Tensor& in) {
+                            body(name + "." + of, layer, in);
+                          });
+      return;
+    }
+    if (auto* const deformable = dynamic_cast<DeformConv2d*>(&module)) body(name, *deformable, y);
+    y = module.forward(y, pass);
   });
+  return y;
 }
 
 }  // namespace drape

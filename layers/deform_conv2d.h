@@ -60,10 +60,10 @@ class DeformConv2d : public Module {
   Tensor mask_weight_, mask_bias_;  // empty without modulation
 };
 
-/// Runs a network on x in eval mode, and calls body(name, layer, its input) for every deformable
-/// convolution in it.
-void each_deformable(
-    Sequential& network, Tensor x,
+/// Runs a network on x in eval mode, returns the result, and calls body(name, layer, its input) for
+/// every deformable convolution that is one of the network's modules, or of a Sequential's in it.
+Tensor each_deformable(
+    Sequential& network, const Tensor& x,
     const std::function<void(const std::string& name, DeformConv2d& layer, const Tensor& x)>& body);
 
 }  // namespace drape

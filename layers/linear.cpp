@@ -59,7 +59,7 @@ std::int64_t Linear::multiply_adds(const Shape& x) const {
 }
 
 void Linear::initialize(Generator& random) {
-  initialize_uniform(random, weight_, bias_, weight_.shape()[1]);
+  initialize_uniform(random, weight_, bias_);
 }
 
 void Linear::visit(const Visitor& visit) {

@@ -1,6 +1,8 @@
 #include "layers/module.h"
 
+#include <algorithm>
 #include <cmath>
+#include <concepts>
 
 namespace drape {
 
@@ -12,10 +14,18 @@ std::vector<NamedTensor> Module::state() {
   return all;
 }
 
+NamedTensors Module::tensors() {
+  NamedTensors all;
+  visit([&](std::string_view name, Role, Tensor& tensor) { all.emplace_back(name, tensor); });
+  return all;
+}
+
 std::vector<Tensor> Module::parameters() {
   std::vector<Tensor> all;
   visit([&](std::string_view, Role role, Tensor& tensor) {
-    if (is_trained(role)) all.push_back(tensor);
+    const auto same = [&](const Tensor& other) { return other.shares(tensor); };
+    if (is_trained(role) && tensor.tracked() && std::ranges::none_of(all, same))
+      all.push_back(tensor);
   });
   return all;
 }
@@ -26,20 +36,49 @@ std::int64_t Module::parameter_count() {
   return count;
 }
 
-void Module::to(Device device) {
-  visit([&](std::string_view, Role role, Tensor& tensor) {
-    if (tensor.device() == device) return;
-    tensor = tensor.to(device);
-    if (is_trained(role)) tensor.track();
+void Module::freeze(std::string_view prefix) {
+  std::int64_t found = 0;
+  visit([&](std::string_view name, Role role, Tensor& tensor) {
+    if (!is_trained(role) || !name.starts_with(prefix)) return;
+    tensor = tensor.detach();
+    ++found;
+  });
+  DRAPE_CHECK(found > 0, "freeze: expected the beginning of a parameter's name, got '{}'", prefix);
+}
+
+namespace {
+
+// Puts convert(role, tensor) in the place of every tensor of the state: one of those that share
+// elements, tracked if they were.
+template <class Convert>
+void replace_state(Module& module, Convert&& convert) {
+  std::vector<std::pair<Tensor, Tensor>> replaced;  // before and after
+  module.visit([&](std::string_view, Role role, Tensor& tensor) {
+    for (const auto& [before, after] : replaced) {
+      if (!before.shares(tensor)) continue;
+      tensor = after;
+      return;
+    }
+    const Tensor before = tensor;
+    tensor = convert(role, before);
+    if (tensor.shares(before))
+      tensor = before;
+    else if (before.tracked())
+      tensor.track();
+    replaced.emplace_back(before, tensor);
   });
 }
 
+}  // namespace
+
+void Module::to(Device device) {
+  replace_state(*this, [&](Role, const Tensor& tensor) { return tensor.to(device); });
+}
+
 void Module::to(DType dtype) {
-  visit([&](std::string_view, Role role, Tensor& tensor) {
+  replace_state(*this, [&](Role role, const Tensor& tensor) {
     const DType own = role == Role::parameter ? dtype : accumulator(dtype);
-    if (tensor.dtype() == own || !is_real(tensor.dtype())) return;
-    tensor = tensor.to(own);
-    if (is_trained(role)) tensor.track();
+    return is_real(tensor.dtype()) ? tensor.to(own) : tensor;
   });
 }
 
@@ -54,14 +93,19 @@ Tensor Module::parameter(const Shape& shape) {
   return tensor;
 }
 
-void initialize_uniform(Generator& random, Tensor& weight, Tensor& bias, std::int64_t fan_in) {
-  const double bound = 1.0 / std::sqrt(static_cast<double>(fan_in));
+void initialize_uniform(Generator& random, Tensor& weight, Tensor& bias) {
+  DRAPE_CHECK(!weight.empty(), "initialize: expected a module with parameters, got one moved from");
+  const double bound = 1.0 / std::sqrt(static_cast<double>(weight.size() / weight.shape()[0]));
   for (Tensor* tensor : {&weight, &bias}) {
     const RandomStream stream = random.next();
-    std::vector<double> values(static_cast<std::size_t>(tensor->size()));
-    for (std::size_t i = 0; i < values.size(); ++i)
-      values[i] = (2.0 * stream.uniform(i) - 1.0) * bound;
-    tensor->assign(Tensor::from(tensor->shape(), values).to(tensor->dtype()).to(tensor->device()));
+    Tensor drawn = Tensor::uninitialized(tensor->shape(), accumulator(tensor->dtype()));
+    dispatch(drawn, [&]<std::floating_point T>(auto, T) {
+      for (std::int64_t i = 0; i < drawn.size(); ++i) {
+        const double at = stream.uniform(static_cast<std::uint64_t>(i));
+        drawn.data<T>()[i] = static_cast<T>((2.0 * at - 1.0) * bound);
+      }
+    });
+    tensor->assign(drawn.to(tensor->dtype()).to(tensor->device()));
   }
 }
 
@@ -83,6 +127,7 @@ Sequential& Sequential::add(std::string name, std::unique_ptr<Module> module) {
   for (const auto& [taken, unused] : modules_) {
     DRAPE_CHECK(taken != name, "sequential: expected a name that is free, got '{}'", name);
   }
+  DRAPE_CHECK(module != nullptr, "sequential: expected a module as '{}', got none", name);
   modules_.emplace_back(std::move(name), std::move(module));
   return *this;
 }

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/checkpoint.h"
 #include "core/onnx.h"
 #include "core/random.h"
 #include "core/tensor.h"
@@ -51,7 +52,8 @@ struct NamedTensor {
   Tensor tensor;
 };
 
-/// A layer, or a model made of layers. Images are [N, H, W, C].
+/// A layer, or a model made of layers. Images are [N, H, W, C]. A copy of a layer shares its
+/// parameters, as a copy of a Tensor shares elements: they are trained as one.
 class Module {
  public:
   using Visitor = std::function<void(std::string_view name, Role role, Tensor& tensor)>;
@@ -77,15 +79,19 @@ class Module {
   /// in ONNX is known.
   virtual OnnxValue onnx(OnnxGraph& graph, const OnnxValue& x) const;
 
-  /// Handles to the whole state, or to the parameters alone; in visit's order.
+  /// Handles to the whole state, with and without what they are for; in visit's order.
   std::vector<NamedTensor> state();
+  NamedTensors tensors();
+  /// Handles to the parameters that are trained, each once, in visit's order.
   std::vector<Tensor> parameters();
   /// Number of trained values.
   std::int64_t parameter_count();
-  /// Moves or converts the whole state, but for what is there or of that type already, and numbers
-  /// that are counted. Gradients of what is are dropped, and an optimiser made before does not know
-  /// it. Where the others are converted to bf16, wide parameters and buffers, which are statistics,
-  /// are to f32.
+  /// Ends the training of all parameters whose names begin so, before an optimiser takes the
+  /// others: they are no longer tracked. Error if there is none.
+  void freeze(std::string_view prefix);
+  /// Moves the whole state to the device, or converts its real tensors: in bf16, wide parameters
+  /// and buffers become f32. What is there already keeps its gradient; what moves loses it, and an
+  /// optimiser made before still holds the old one. Tensors that share elements go on sharing them.
   void to(Device device);
   void to(DType dtype);
 
@@ -94,10 +100,11 @@ class Module {
   static Tensor parameter(const Shape& shape);
 };
 
-/// Draws U(-1/sqrt(fan_in), 1/sqrt(fan_in)) into a weight and its bias, one stream each: the
-/// default of PyTorch's Linear and Conv2d (kaiming_uniform_ with a = sqrt(5)), after LeCun et al.
-/// 1998, "Efficient BackProp", section 4.6.
-void initialize_uniform(Generator& random, Tensor& weight, Tensor& bias, std::int64_t fan_in);
+/// Draws U(-1/sqrt(fan_in), 1/sqrt(fan_in)) into a weight and its bias, one stream each; fan_in:
+/// elements of weight[k]. The default of PyTorch's Linear and Conv2d (kaiming_uniform_ with
+/// a = sqrt(5)), after LeCun et al. 1998, "Efficient BackProp", section 4.6. Error: an empty
+/// weight.
+void initialize_uniform(Generator& random, Tensor& weight, Tensor& bias);
 
 /// Modules applied in order.
 class Sequential : public Module {

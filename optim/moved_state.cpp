@@ -1,12 +1,19 @@
 #include "optim/moved_state.h"
 
+#include <algorithm>
+
 namespace drape {
 
 MovedState::MovedState(Module& model, const Optimizer& optimizer) : model_(model) {
-  auto weight = optimizer.weights().begin();
-  for (const NamedTensor& entry : model.state()) {
-    names_.push_back(entry.name);
-    tensors_.push_back(is_trained(entry.role) ? *weight++ : entry.tensor);
+  const std::vector<Tensor> parameters = model.parameters();
+  for (const auto& [name, tensor] : model.tensors()) {
+    const auto same = [&](const Tensor& parameter) { return parameter.shares(tensor); };
+    const auto found = std::ranges::find_if(parameters, same);
+    names_.push_back(name);
+    tensors_.push_back(
+        found == parameters.end()
+            ? tensor
+            : optimizer.weights()[static_cast<std::size_t>(found - parameters.begin())]);
   }
 }
 

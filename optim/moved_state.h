@@ -9,8 +9,8 @@
 
 namespace drape {
 
-/// Handles to all that steps change: the weights that the optimiser moves, which a model in bf16
-/// keeps in f32 beside its own, and the buffers; in visit's order.
+/// Handles to the whole state of a model whose parameters() an optimiser moves; of these the
+/// weights as it moves them, which a model in bf16 keeps in f32 beside its own. In visit's order.
 class MovedState {
  public:
   MovedState(Module& model, const Optimizer& optimizer);

@@ -16,6 +16,9 @@ Optimizer::Optimizer(std::vector<Tensor> parameters) : parameters_(std::move(par
     const Tensor& parameter = parameters_[i];
     DRAPE_CHECK(parameter.tracked(),
                 "optimizer: expected tracked parameters, got one that is not: {}", i);
+    for (std::size_t j = 0; j < i; ++j)
+      DRAPE_CHECK(!parameter.shares(parameters_[j]),
+                  "optimizer: expected each parameter once, got {} again as {}", j, i);
     const DType own = accumulator(parameter.dtype()), expected = accumulator(first.dtype());
     DRAPE_CHECK(own == expected && parameter.device() == first.device(),
                 "optimizer: expected parameters of type {} on {}, got {} on {}: {}", name(expected),

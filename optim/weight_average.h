@@ -6,8 +6,8 @@
 
 namespace drape {
 
-/// The average of all states from the first on, statistics included; the formula:
-/// kernels/average_step.h.
+/// The average of all states from the first on, of weights and of buffers of their type, statistics
+/// above all; the formula: kernels/average_step.h.
 class WeightAverage {
  public:
   /// Begins with what the model holds. Error unless 0 < decay < 1.
@@ -25,6 +25,7 @@ class WeightAverage {
  private:
   MovedState state_;
   std::vector<Tensor> averages_;
+  Tensor moved_;  // one of the weights
   double decay_;
 };
 
