@@ -34,8 +34,8 @@ std::string progress_bar(const TrainingPlan& plan, const EpochProgress& progress
   std::string bar(filled, '=');
   if (filled < kBarWidth) bar += '>';
   return fmt::format(
-      "epoch {:2}/{} [{:<{}}] {:3.0f} % {:6.0f} images/s  loss {:.4f}  accuracy {:.1f} %  {}:{:02} "
-      "left",
+      "epoch {:2}/{} [{:<{}}] {:3.0f} % {:6.0f} images/s  loss {:.4f}  accuracy {:.1f} %  "
+      "{}:{:02} left",
       progress.epoch, plan.epochs, bar, kBarWidth, 100.0 * done / total, speed, progress.loss,
       100.0 * progress.accuracy, left / 60, left % 60);
 }

@@ -12,8 +12,7 @@
 namespace drape {
 
 /// Moves parameters against their gradients. Those in bf16 are moved in f32 and rounded after every
-/// step. It holds handles: to(device) or to(dtype) of the model
-/// comes before, not after.
+/// step. It holds handles: to(device) or to(dtype) of the model comes before, not after.
 class Optimizer {
  public:
   using Visitor = std::function<void(std::string_view name, Tensor& tensor)>;

@@ -108,8 +108,8 @@ TEST_CASE("every flipped bit of a weight file is refused, or the digest's name i
   drape::save_weights(folder / "w", example());
   const std::string file = content(folder / "w");
   int accepted = 0;
-  constexpr std::size_t kNext =
-      drape::tests::kSanitized ? 7 : 1;  // all eight of a byte, but not of each
+  // All eight of a byte, but not of each.
+  constexpr std::size_t kNext = drape::tests::kSanitized ? 7 : 1;
   for (std::size_t bit = 0; bit < 8 * file.size(); bit += kNext) {
     std::string flipped = file;
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));

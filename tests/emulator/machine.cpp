@@ -119,8 +119,7 @@ class Machine {
     if (data == nullptr)
       fail(
           "shared memory: expected at most 48 KiB of variables in a block, and 227 KiB with what "
-          "the "
-          "launch asked for");
+          "the launch asked for");
     return data;
   }
   void* dynamic_shared_memory() {
