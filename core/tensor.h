@@ -197,6 +197,11 @@ Tensor record(Tensor y, std::initializer_list<Tensor> inputs, Backward backward)
 /// backward(y) begins there is nothing left to do. For another dy they are multiplied by it.
 Tensor record_scalar(Tensor y, std::initializer_list<Tensor> inputs, const Grads& grads);
 
+/// Where dL/dx is computed: undefined elements like x's; empty if x is not tracked.
+inline Tensor gradient_like(const Tensor& x) {
+  return x.tracked() ? Tensor::like(x) : Tensor();
+}
+
 /// Adds dL/d(leaf) to the grad() of every leaf that y was computed from, where dL/dy = dy (default:
 /// 1, for a scalar y). The history is consumed on the way: its tensors are freed and a second call
 /// is an Error.

@@ -58,11 +58,8 @@ Tensor deform_conv2d(const Tensor& x, const Tensor& given_offset, const Tensor& 
                                       {options.activation, y.data<T>(), cell.data<std::uint8_t>()});
   });
   return record(y, {x, offset, mask, w, b}, [=, activation = options.activation](const Tensor& dy) {
-    const auto wanted = [](const Tensor& input) {
-      return input.tracked() ? Tensor::like(input) : Tensor();
-    };
-    Tensor dx = wanted(x), d_offset = wanted(offset), d_mask = wanted(mask), dw = wanted(w),
-           db = wanted(b);
+    Tensor dx = gradient_like(x), d_offset = gradient_like(offset), d_mask = gradient_like(mask);
+    Tensor dw = gradient_like(w), db = gradient_like(b);
     dispatch(x, [&]<class T>(auto tag, T zero) {
       kernels::deform_conv2d_backward<T>(
           tag, geometry, inputs(zero), {activation, y.data<T>(), cell.data<std::uint8_t>()},
