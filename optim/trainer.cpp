@@ -1,6 +1,6 @@
 #include "optim/trainer.h"
 
-#include <array>
+#include <algorithm>
 #include <cmath>
 #include <optional>
 

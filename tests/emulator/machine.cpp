@@ -1,5 +1,6 @@
 // The emulator's scheduler: the threads of one block on one host thread. A thread runs until it
 // waits; threads that never wait share one stack and cost no switch.
+#include <algorithm>
 #include <bit>
 #include <cstdlib>
 #include <cstring>
