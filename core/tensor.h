@@ -120,6 +120,9 @@ class Tensor {
   const T* data() const {
     return static_cast<const T*>(raw(kDTypeOf<T>));
   }
+  /// The same whatever their type: bytes() bytes.
+  void* elements();
+  const void* elements() const;
 
   /// The same elements under another shape of equal size. Gradients flow back through it.
   Tensor reshape(const Shape& shape) const;
