@@ -82,10 +82,9 @@ class Module {
   std::vector<Tensor> parameters();
   /// Number of trained values.
   std::int64_t parameter_count();
-  /// Moves or converts the whole state, but for what is there or of that type already, and numbers
-  /// that are counted. Gradients of what is are dropped, and an optimiser made before does not know
-  /// it. Where the others are converted to bf16, wide parameters and buffers, which are statistics,
-  /// are to f32.
+  /// Moves the whole state to the device, or converts its real tensors. A tensor already there
+  /// keeps its gradient; a moved one loses it, and an optimiser made before still holds the old
+  /// one. In bf16, wide parameters and buffers become f32.
   void to(Device device);
   void to(DType dtype);
 
