@@ -152,7 +152,7 @@ Weights parse(std::string_view file) {
   std::memcpy(&length, file.data(), kLengthBytes);
   file.remove_prefix(kLengthBytes);
   DRAPE_CHECK(length <= std::min(file.size(), kMaxHeaderBytes),
-              "expected safetensors: expected a header of at most {} bytes, got a length of {}",
+              "expected a safetensors header of at most {} bytes, got a length of {}",
               std::min(file.size(), kMaxHeaderBytes), length);
   const std::string_view data = file.substr(length);
   Weights weights;

@@ -179,12 +179,12 @@ TEST_CASE("a weight file that claims an endless header costs nothing") {
   const TemporaryFolder folder;
   write(folder / "w", std::string(8, '\xff') + "{}");
   CHECK_THROWS_WITH(drape::load_weights(folder / "w"),
-                    ContainsSubstring("expected a header of at most 2 bytes"));
+                    ContainsSubstring("expected a safetensors header of at most 2 bytes"));
   std::string endless(1 << 21, '[');
   endless.front() = '{';
   write(folder / "w", with_length(endless, ""));
   CHECK_THROWS_WITH(drape::load_weights(folder / "w"),
-                    ContainsSubstring("expected a header of at most 1048576 bytes"));
+                    ContainsSubstring("expected a safetensors header of at most 1048576 bytes"));
 }
 
 TEST_CASE("a weight file that is not there is named") {
