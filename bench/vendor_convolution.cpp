@@ -3,9 +3,10 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <chrono>
 #include <dnnl.hpp>
 #include <unordered_map>
+
+#include "core/stopwatch.h"
 
 namespace drape::bench {
 namespace {
@@ -13,16 +14,15 @@ namespace {
 using dnnl::memory;
 using Arguments = std::unordered_map<int, memory>;
 
-double seconds_of(const dnnl::primitive& primitive, const Arguments& arguments,
-                  dnnl::stream& stream) {
+// Seconds of the fastest run.
+double fastest(const dnnl::primitive& primitive, const Arguments& arguments, dnnl::stream& stream) {
   constexpr int kRuns = 15;
   double best = 1e30;
   for (int run = 0; run < kRuns; ++run) {
-    const auto start = std::chrono::steady_clock::now();
+    const Stopwatch watch;
     primitive.execute(stream, arguments);
     stream.wait();
-    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-    best = std::min(best, spent.count());
+    best = std::min(best, watch.seconds());
   }
   return best;
 }
@@ -89,21 +89,21 @@ VendorSeconds time_vendor_convolution(const Conv2dGeometry& geometry, int thread
   const auto forward = problem.forward(engine);
   const auto data = problem.backward_data(engine);
   const auto weights = problem.backward_weights(engine);
-  return {seconds_of(dnnl::convolution_forward(forward),
-                     {{DNNL_ARG_SRC, filled(forward.src_desc(), engine)},
-                      {DNNL_ARG_WEIGHTS, filled(forward.weights_desc(), engine)},
-                      {DNNL_ARG_DST, filled(forward.dst_desc(), engine)}},
-                     stream),
-          seconds_of(dnnl::convolution_backward_data(data),
-                     {{DNNL_ARG_DIFF_DST, filled(data.diff_dst_desc(), engine)},
-                      {DNNL_ARG_WEIGHTS, filled(data.weights_desc(), engine)},
-                      {DNNL_ARG_DIFF_SRC, filled(data.diff_src_desc(), engine)}},
-                     stream),
-          seconds_of(dnnl::convolution_backward_weights(weights),
-                     {{DNNL_ARG_SRC, filled(weights.src_desc(), engine)},
-                      {DNNL_ARG_DIFF_DST, filled(weights.diff_dst_desc(), engine)},
-                      {DNNL_ARG_DIFF_WEIGHTS, filled(weights.diff_weights_desc(), engine)}},
-                     stream)};
+  return {fastest(dnnl::convolution_forward(forward),
+                  {{DNNL_ARG_SRC, filled(forward.src_desc(), engine)},
+                   {DNNL_ARG_WEIGHTS, filled(forward.weights_desc(), engine)},
+                   {DNNL_ARG_DST, filled(forward.dst_desc(), engine)}},
+                  stream),
+          fastest(dnnl::convolution_backward_data(data),
+                  {{DNNL_ARG_DIFF_DST, filled(data.diff_dst_desc(), engine)},
+                   {DNNL_ARG_WEIGHTS, filled(data.weights_desc(), engine)},
+                   {DNNL_ARG_DIFF_SRC, filled(data.diff_src_desc(), engine)}},
+                  stream),
+          fastest(dnnl::convolution_backward_weights(weights),
+                  {{DNNL_ARG_SRC, filled(weights.src_desc(), engine)},
+                   {DNNL_ARG_DIFF_DST, filled(weights.diff_dst_desc(), engine)},
+                   {DNNL_ARG_DIFF_WEIGHTS, filled(weights.diff_weights_desc(), engine)}},
+                  stream)};
 }
 
 }  // namespace drape::bench

@@ -155,6 +155,8 @@ void walk_to_leaves(const NodePointer& from) {
     }
   }
 }
+
+// The same, named for profilers.
 void walk(const NodePointer& from, Device device) {
   on(device, [&](auto tag) {
     const kernels::TraceRange range(tag, "backward");

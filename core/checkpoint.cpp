@@ -33,15 +33,6 @@ std::string_view safetensors_name(DType dtype) {
   return dtype == DType::f32 ? "F32" : "F64";
 }
 
-template <class F>
-void with_bytes(Tensor& tensor, F&& f) {
-  const auto size = static_cast<std::size_t>(tensor.bytes());
-  if (tensor.dtype() == DType::f32)
-    f(reinterpret_cast<char*>(tensor.data<float>()), size);
-  else
-    f(reinterpret_cast<char*>(tensor.data<double>()), size);
-}
-
 // Parses a header of at most four levels (file, tensor, shape, extent) in which no name comes
 // twice.
 Json parse_header(std::string_view text) {
@@ -161,7 +152,7 @@ Weights parse(std::string_view file) {
   std::memcpy(&length, file.data(), kLengthBytes);
   file.remove_prefix(kLengthBytes);
   DRAPE_CHECK(length <= std::min(file.size(), kMaxHeaderBytes),
-              "expected safetensors: expected a header of at most {} bytes, got a length of {}",
+              "expected a safetensors header of at most {} bytes, got a length of {}",
               std::min(file.size(), kMaxHeaderBytes), length);
   const std::string_view data = file.substr(length);
   Weights weights;
@@ -209,8 +200,8 @@ void save_weights(const std::filesystem::path& path, const Weights& weights) {
   std::memcpy(file.data(), &length, kLengthBytes);
   file += text;
   for (const auto& [name, tensor] : weights.tensors) {
-    Tensor host = tensor.to(Device::cpu);
-    with_bytes(host, [&](const char* bytes, std::size_t size) { file.append(bytes, size); });
+    const Tensor host = tensor.to(Device::cpu);
+    file.append(static_cast<const char*>(host.elements()), static_cast<std::size_t>(host.bytes()));
   }
   const std::string digest_member = fmt::format("\"{}\":\"", kDigest);
   file.replace(file.find(digest_member + std::string(kDigits, '0')) + digest_member.size(), kDigits,

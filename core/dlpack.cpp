@@ -28,22 +28,6 @@ struct View {
   DLManagedTensor managed;
 };
 
-void* elements_of(Tensor& tensor) {
-  switch (tensor.dtype()) {
-    case DType::f32:
-      return tensor.data<float>();
-    case DType::f64:
-      return tensor.data<double>();
-    case DType::bf16:
-      return tensor.data<BFloat16>();
-    case DType::u8:
-      return tensor.data<std::uint8_t>();
-    case DType::i32:
-      return tensor.data<std::int32_t>();
-  }
-  return nullptr;
-}
-
 DType dtype_of(const DLDataType& type) {
   for (const Type& known : kTypes) {
     if (type.code == known.code && type.bits == known.bits && type.lanes == 1) return known.dtype;
@@ -83,7 +67,7 @@ DLManagedTensor* to_dlpack(const Tensor& x) {
   view->tensor = x.detach();
   view->extents.assign(x.shape().extents().begin(), x.shape().extents().end());
   DLTensor& tensor = view->managed.dl_tensor;
-  tensor.data = elements_of(view->tensor);
+  tensor.data = view->tensor.elements();
   tensor.device = {x.device() == Device::cpu ? kDLCPU : kDLCUDA, 0};
   tensor.ndim = x.shape().rank();
   for (const Type& type : kTypes) {

@@ -73,14 +73,14 @@ std::vector<Tensor> moved_along(std::span<const Tensor> inputs,
 }  // namespace
 
 Function on_device(Device device, const Function& f) {
-  const auto moved = [](const Tensor& x, Device to) {
+  const auto sent = [](const Tensor& x, Device to) {
     const Device from = x.device();
     return record(x.to(to), {x}, [from](const Tensor& dy) -> Grads { return {dy.to(from)}; });
   };
   return [=](std::span<const Tensor> inputs) {
     std::vector<Tensor> there;
-    for (const Tensor& input : inputs) there.push_back(moved(input, device));
-    return moved(f(there), Device::cpu);
+    for (const Tensor& input : inputs) there.push_back(sent(input, device));
+    return sent(f(there), Device::cpu);
   };
 }
 

@@ -20,20 +20,18 @@ class Placed {
   }
 
   /// Where it lies, on the device.
-  T* address() { return reinterpret_cast<T*>(memory_.data<std::uint8_t>()); }
+  T* address() { return static_cast<T*>(memory_.elements()); }
 
   /// What it is once all that was asked of the device before is done.
   T read() const {
     T value;
-    on(memory_.device(), [&](auto tag) {
-      kernels::copy_to_host(tag, &value, memory_.data<std::uint8_t>(), sizeof(T));
-    });
+    on(memory_.device(),
+       [&](auto tag) { kernels::copy_to_host(tag, &value, memory_.elements(), sizeof(T)); });
     return value;
   }
   void write(const T& value) {
-    on(memory_.device(), [&](auto tag) {
-      kernels::copy_to_device(tag, memory_.data<std::uint8_t>(), &value, sizeof(T));
-    });
+    on(memory_.device(),
+       [&](auto tag) { kernels::copy_to_device(tag, memory_.elements(), &value, sizeof(T)); });
   }
 
  private:

@@ -165,6 +165,13 @@ Device Tensor::device() const {
   return storage_->device;
 }
 
+void* Tensor::elements() {
+  return empty() ? nullptr : storage_->block;
+}
+const void* Tensor::elements() const {
+  return empty() ? nullptr : storage_->block;
+}
+
 void* Tensor::raw(DType expected) const {
   if (empty()) return nullptr;
   DRAPE_CHECK(dtype_ == expected, "tensor: expected elements of type {}, got {}", name(expected),

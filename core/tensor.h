@@ -122,6 +122,9 @@ class Tensor {
   const T* data() const {
     return static_cast<const T*>(raw(kDTypeOf<T>));
   }
+  /// The same whatever their type: bytes() bytes.
+  void* elements();
+  const void* elements() const;
 
   /// The same elements under another shape of equal size. Gradients flow back through it.
   Tensor reshape(const Shape& shape) const;
@@ -199,6 +202,11 @@ Tensor record(Tensor y, std::initializer_list<Tensor> inputs, Backward backward)
 /// The same for a scalar y whose gradients were computed with it, those of dy = 1: where
 /// backward(y) begins there is nothing left to do. For another dy they are multiplied by it.
 Tensor record_scalar(Tensor y, std::initializer_list<Tensor> inputs, const Grads& grads);
+
+/// Where dL/dx is computed: undefined elements like x's; empty if x is not tracked.
+inline Tensor gradient_like(const Tensor& x) {
+  return x.tracked() ? Tensor::like(x) : Tensor();
+}
 
 /// Adds dL/d(leaf) to the grad() of every leaf that y was computed from, where dL/dy = dy (default:
 /// 1, for a scalar y). The history is consumed on the way: its tensors are freed and a second call

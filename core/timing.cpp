@@ -1,9 +1,9 @@
 #include "core/timing.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "core/check.h"
+#include "core/stopwatch.h"
 #include "kernels/memory.h"
 
 namespace drape {
@@ -19,10 +19,10 @@ Timing timing_of(std::vector<double> seconds) {
 double seconds_of(Device device, const std::function<void()>& work) {
   const auto wait = [&] { on(device, [](auto tag) { kernels::synchronize(tag); }); };
   wait();
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   work();
   wait();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return watch.seconds();
 }
 
 }  // namespace drape

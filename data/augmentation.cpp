@@ -1,5 +1,6 @@
 #include "data/augmentation.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 

@@ -105,8 +105,8 @@ void BatchPlan::replace(const Batches& batches, const EpochDraws& draws) {
               batch_size_, batches.batch_size());
   DRAPE_CHECK(draws.mixes.empty() == partners_.empty() &&
                   draws.augmentations.empty() == augmentations_.empty(),
-              "gather_batch: expected mixes and augmentations if there were some before, and none "
-              "else");
+              "gather_batch: expected mixes and augmentations if there were some before, "
+              "and none else");
   const Device device = images_.device();
   order_.assign(Tensor::from(order_.shape(), batches.indices(), device));
   if (!partners_.empty()) mix(batches, draws.mixes);

@@ -15,9 +15,9 @@ namespace drape {
 
 /// What a training step reads.
 struct Batch {
-  Tensor x;        ///< [N,H,W,C], pixels in [0, 1]
-  Tensor targets;  ///< [N,classes], one-hot or mixed
-  Tensor labels;   ///< u8 [N], before mixing: what training accuracy is counted against
+  Tensor x;        // [N,H,W,C], pixels in [0, 1]
+  Tensor targets;  // [N,classes], one-hot or mixed
+  Tensor labels;   // u8 [N], before mixing: what training accuracy is counted against
 };
 
 /// One epoch: every index once, cut into batches of `batch_size`; the last may be smaller.

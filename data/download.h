@@ -9,15 +9,15 @@
 namespace drape {
 
 struct Download {
-  std::string url;               ///< http or https
-  std::filesystem::path target;  ///< its folder exists
-  std::size_t bytes = 0;         ///< exact size
-  std::string sha256;            ///< 64 lower-case hexadecimal digits
+  std::string url;               // http or https
+  std::filesystem::path target;  // its folder exists
+  std::size_t bytes = 0;         // exact size
+  std::string sha256;            // 64 lower-case hexadecimal digits
 };
 
 struct Patience {
-  std::chrono::seconds connect{15};  ///< until the connection stands
-  std::chrono::seconds stall{30};    ///< with less than 1 kB/s
+  std::chrono::seconds connect{15};  // until the connection stands
+  std::chrono::seconds stall{30};    // with less than 1 kB/s
 };
 
 /// Fetches the url into memory, checks size and digest, then writes the target atomically. Proxies

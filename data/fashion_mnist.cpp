@@ -148,8 +148,8 @@ std::optional<fs::path> named_folder(const std::optional<fs::path>& given) {
 LabelledImages load_part(const fs::path& folder, const OfficialFile& image_file,
                          const OfficialFile& label_file) {
   const auto path = [&](const OfficialFile& file) {
-    return locate(folder, file)
-        .value_or(plain_path(folder, file));  // read_idx says that it is missing
+    // Where neither is there, read_idx says that the plain one is missing.
+    return locate(folder, file).value_or(plain_path(folder, file));
   };
   const fs::path image_path = path(image_file), label_path = path(label_file);
   Idx images = read_idx(image_path), labels = read_idx(label_path);
@@ -171,8 +171,8 @@ LabelledImages load_part(const fs::path& folder, const OfficialFile& image_file,
 
 std::optional<fs::path> fashion_mnist_cache() {
   auto root = environment_path("XDG_CACHE_HOME");
-  if (!root ||
-      root->is_relative()) {  // relative ones are invalid: XDG Base Directory Specification
+  // Relative ones are invalid: XDG Base Directory Specification.
+  if (!root || root->is_relative()) {
     root = environment_path("HOME");
     if (!root) return std::nullopt;
     *root /= ".cache";
@@ -216,8 +216,7 @@ DataSet find_or_download_fashion_mnist(const std::optional<fs::path>& given, std
     download_fashion_mnist(*cache, url);
   } catch (const Error& error) {
     throw Error(fmt::format(
-        "fashion_mnist: expected {} in the folder of --data, of DRAPE_DATA, or in '{}', got "
-        "none, "
+        "fashion_mnist: expected {} in the folder of --data, of DRAPE_DATA, or in '{}', got none, "
         "and the download failed ({}); fetch the four files from {} and name their folder with "
         "--data or DRAPE_DATA, or use drawn images with --synthetic",
         gzip_names(), cache ? cache->string() : "a cache folder", error.what(), url));

@@ -24,16 +24,16 @@ inline constexpr std::string_view kFashionMnistUrl =
 
 struct LabelledImages {
   std::int64_t height = 0, width = 0;
-  std::vector<std::uint8_t> pixels;  ///< [N,H,W]
-  std::vector<std::uint8_t> labels;  ///< [N], 0 ... kClasses - 1
+  std::vector<std::uint8_t> pixels;  // [N,H,W]
+  std::vector<std::uint8_t> labels;  // [N], 0 ... kClasses - 1
   std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
 };
 
 struct DataSet {
   LabelledImages train, test;
-  bool official = false;   ///< bit for bit Fashion-MNIST: may stand beside published numbers
-  bool synthetic = false;  ///< drawn by synthetic_garments
-  std::string origin;      ///< the folder, or how it was drawn: one line for reports
+  bool official = false;   // bit for bit Fashion-MNIST: may stand beside published numbers
+  bool synthetic = false;  // drawn by synthetic_garments
+  std::string origin;      // the folder, or how it was drawn: one line for reports
 };
 
 /// The user's cache: drape/fashion-mnist in $XDG_CACHE_HOME or in ~/.cache; none without a home.

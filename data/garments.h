@@ -29,13 +29,13 @@ class Draws {
 };
 
 struct Point {
-  float x, y;  ///< x to the right, y down
+  float x, y;  // x to the right, y down
 };
 
 /// A polygon painted over what lies below it.
 struct Part {
   std::vector<Point> outline;
-  float shade = 1;  ///< times the brightness of the cloth; 0 cuts a hole
+  float shade = 1;  // times the brightness of the cloth; 0 cuts a hole
 };
 
 /// A garment of class `label` (0 ... 9), seen upright in the square [-1,1] x [-1,1], lowest part

@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <span>
 #include <system_error>
-#include <utility>
 
 #include "core/check.h"
 #include "core/file.h"

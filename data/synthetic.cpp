@@ -113,8 +113,8 @@ void paint(Canvas& canvas, const Part& part, const Pose& pose, const Cloth& clot
   }
 }
 
-// Nearly standard normal: the sum of the four bytes of a word (mean 510, variance 4 * (256^2 - 1) /
-// 12).
+// Nearly standard normal: the sum of the four bytes of a word, of mean 510 and variance
+// 4 * (256^2 - 1) / 12.
 float normal(std::uint32_t word) {
   const std::uint32_t sum = (word & 255) + (word >> 8 & 255) + (word >> 16 & 255) + (word >> 24);
   return (static_cast<float>(sum) - 510) / 147.8f;

@@ -58,7 +58,7 @@ struct Fused {
 
 Grads gradients(const Fused& norm, kernels::Statistics statistics, const Tensor& x,
                 const Tensor& dy) {
-  Tensor dx = x.tracked() ? Tensor::like(x) : Tensor();
+  Tensor dx = gradient_like(x);
   Tensor dgamma = Tensor::like(norm.gamma), dbeta = Tensor::like(norm.beta);
   dispatch(x, [&]<class T>(auto tag, T) {
     kernels::batch_norm_backward(tag, norm.kernel<T>(), statistics, x.data<T>(), dy.data<T>(),

@@ -23,8 +23,8 @@ struct BatchNormOptions {
 /// over all axes but the last, x [...,C]; kernels/batch_norm.h. Train mode takes them from the
 /// batch, biased variance, and brings state.running_* up to date in place: an Error if C has one
 /// value. Eval mode takes the running ones as constants. `stream` draws the dropout mask, moved on
-/// by `taken` as in layers/dropout.h. Beside x
-/// in bf16 the running statistics are in f32; gamma and beta are, or are cast to it.
+/// by `taken` as in layers/dropout.h. Beside x in bf16 the running statistics are in f32; gamma and
+/// beta are, or are cast to it.
 Tensor batch_norm(const Tensor& x, BatchNormState state, Mode mode,
                   const BatchNormOptions& options = {}, RandomStream stream = {},
                   const std::uint64_t* taken = nullptr);

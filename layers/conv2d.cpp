@@ -52,9 +52,9 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOpt
                                {options.activation, y.data<T>(), cell.data<std::uint8_t>()});
   });
   return record(y, {x, w, b}, [=, activation = options.activation](const Tensor& dy) -> Grads {
-    Tensor dx = x.tracked() ? Tensor::like(x) : Tensor();
-    Tensor dw = w.tracked() ? Tensor::like(w) : Tensor();
-    Tensor db = b.tracked() ? Tensor::like(b) : Tensor();
+    Tensor dx = gradient_like(x);
+    Tensor dw = gradient_like(w);
+    Tensor db = gradient_like(b);
     dispatch(x, [&]<class T>(auto tag, T) {
       kernels::conv2d_backward<T>(tag, geometry, x.data<T>(), w.data<T>(),
                                   {activation, y.data<T>(), cell.data<std::uint8_t>()},

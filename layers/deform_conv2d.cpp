@@ -9,16 +9,24 @@
 namespace drape {
 namespace {
 
-// The options that the offset convolution shares.
-Conv2dOptions dense(const DeformConv2dOptions& options) {
+// Those of the ordinary convolutions that predict offsets and mask.
+Conv2dOptions predicting(const DeformConv2dOptions& options) {
   return {.stride = options.stride, .padding = options.padding, .dilation = options.dilation};
+}
+
+// Those of the same convolution without its offsets.
+Conv2dOptions dense(const DeformConv2dOptions& options) {
+  return {.stride = options.stride,
+          .padding = options.padding,
+          .dilation = options.dilation,
+          .groups = options.groups,
+          .activation = options.activation,
+          .pooling = options.pooling};
 }
 
 kernels::DeformConv2dGeometry deform_geometry(const Shape& x, const Shape& w,
                                               const DeformConv2dOptions& options) {
-  Conv2dOptions conv = dense(options);
-  conv.groups = options.groups;
-  const Conv2dGeometry geometry = conv2d_geometry("deform_conv2d", x, w, conv);
+  const Conv2dGeometry geometry = conv2d_geometry("deform_conv2d", x, w, dense(options));
   DRAPE_CHECK(options.offset_groups >= 1 && geometry.C % options.offset_groups == 0,
               "deform_conv2d: expected offset groups >= 1 that divide {} channels, got {}",
               geometry.C, options.offset_groups);
@@ -58,11 +66,8 @@ Tensor deform_conv2d(const Tensor& x, const Tensor& given_offset, const Tensor& 
                                       {options.activation, y.data<T>(), cell.data<std::uint8_t>()});
   });
   return record(y, {x, offset, mask, w, b}, [=, activation = options.activation](const Tensor& dy) {
-    const auto wanted = [](const Tensor& input) {
-      return input.tracked() ? Tensor::like(input) : Tensor();
-    };
-    Tensor dx = wanted(x), d_offset = wanted(offset), d_mask = wanted(mask), dw = wanted(w),
-           db = wanted(b);
+    Tensor dx = gradient_like(x), d_offset = gradient_like(offset), d_mask = gradient_like(mask);
+    Tensor dw = gradient_like(w), db = gradient_like(b);
     dispatch(x, [&]<class T>(auto tag, T zero) {
       kernels::deform_conv2d_backward<T>(
           tag, geometry, inputs(zero), {activation, y.data<T>(), cell.data<std::uint8_t>()},
@@ -94,15 +99,15 @@ DeformConv2d::DeformConv2d(std::int64_t in, std::int64_t out, std::int64_t filte
 
 Tensor DeformConv2d::forward(const Tensor& x, Pass& pass) {
   const Tensor offset =
-      conv2d(x, pass.use(offset_weight_), pass.use(offset_bias_), dense(options_));
+      conv2d(x, pass.use(offset_weight_), pass.use(offset_bias_), predicting(options_));
   Tensor mask;
   if (!mask_weight_.empty())
-    mask = sigmoid(conv2d(x, pass.use(mask_weight_), pass.use(mask_bias_), dense(options_)));
+    mask = sigmoid(conv2d(x, pass.use(mask_weight_), pass.use(mask_bias_), predicting(options_)));
   return deform_conv2d(x, offset, mask, pass.use(weight_), pass.use(bias_), options_);
 }
 
 Tensor DeformConv2d::offsets(const Tensor& x) const {
-  return conv2d(x, offset_weight_.detach(), offset_bias_.detach(), dense(options_));
+  return conv2d(x, offset_weight_.detach(), offset_bias_.detach(), predicting(options_));
 }
 
 Shape DeformConv2d::output_shape(const Shape& x) const {
@@ -137,15 +142,11 @@ OnnxValue DeformConv2d::onnx(OnnxGraph& graph, const OnnxValue& x) const {
   const OnnxValue offset = onnx_convolution(graph, "Conv",
                                             {x.name, graph.filters("offset.weight", offset_weight_),
                                              graph.constant("offset.bias", offset_bias_)},
-                                            offset_weight_.shape(), dense(options_), {});
-  Conv2dOptions options = dense(options_);
-  options.groups = options_.groups;
-  options.activation = options_.activation;
-  options.pooling = options_.pooling;
+                                            offset_weight_.shape(), predicting(options_), {});
   std::vector<std::string> inputs{x.name, graph.filters("weight", weight_), offset.name,
                                   graph.constant("bias", bias_)};
   if (!mask_weight_.empty()) inputs.push_back(onnx_mask(graph, x));
-  return onnx_convolution(graph, "DeformConv", inputs, weight_.shape(), options,
+  return onnx_convolution(graph, "DeformConv", inputs, weight_.shape(), dense(options_),
                           output_shape(x.shape), {{"offset_group", options_.offset_groups}});
 }
 
@@ -153,7 +154,7 @@ std::string DeformConv2d::onnx_mask(OnnxGraph& graph, const OnnxValue& x) const 
   const OnnxValue mask = onnx_convolution(
       graph, "Conv",
       {x.name, graph.filters("mask.weight", mask_weight_), graph.constant("mask.bias", mask_bias_)},
-      mask_weight_.shape(), dense(options_), {});
+      mask_weight_.shape(), predicting(options_), {});
   return graph.node("Sigmoid", {mask.name});
 }
 

@@ -21,8 +21,8 @@ struct DeformConv2dOptions {
 
 /// The formula of kernels/deform_conv2d.h. mask and b may be empty Tensors: a mask of ones, no
 /// bias.
-///   x [N,H,W,C]   offset [N,P,Q,2*G*R*S]   mask [N,P,Q,G*R*S]   w [K,R,S,C/groups]   b [K]   y
-///   [N,P,Q,K]
+///   x [N,H,W,C]   offset [N,P,Q,2*G*R*S]   mask [N,P,Q,G*R*S]   w [K,R,S,C/groups]
+///   b [K]   y [N,P,Q,K]
 /// The last axis of offset is (group, tap, (dy, dx)), that of mask (group, tap), as torchvision's
 /// channels. Beside x in bf16 both are in f32; those in bf16 are cast to it.
 Tensor deform_conv2d(const Tensor& x, const Tensor& offset, const Tensor& mask, const Tensor& w,

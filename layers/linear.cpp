@@ -26,9 +26,9 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b, const LinearOpt
     kernels::linear_forward(tag, geometry, x.data<T>(), w.data<T>(), b.data<T>(), y.data<T>());
   });
   return record(y, {x, w, b}, [=](const Tensor& dy) -> Grads {
-    Tensor dx = x.tracked() ? Tensor::like(x) : Tensor();
-    Tensor dw = w.tracked() ? Tensor::like(w) : Tensor();
-    Tensor db = b.tracked() ? Tensor::like(b) : Tensor();
+    Tensor dx = gradient_like(x);
+    Tensor dw = gradient_like(w);
+    Tensor db = gradient_like(b);
     dispatch(x, [&]<class T>(auto tag, T) {
       kernels::linear_backward<T>(tag, geometry, x.data<T>(), w.data<T>(), y.data<T>(),
                                   dy.data<T>(), {dx.data<T>(), dw.data<T>(), db.data<T>()});

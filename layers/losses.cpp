@@ -34,7 +34,7 @@ Tensor recorded_loss(const char* op, const Tensor& logits, const Tensor& given_t
   const Tensor targets = widened(given_targets);
   check(op, logits, targets, scores);
   Tensor loss = Tensor::like(targets, Shape());
-  Tensor dlogits = logits.tracked() ? Tensor::like(logits) : Tensor();
+  Tensor dlogits = gradient_like(logits);
   std::int32_t* const predictions = scores.predictions.data<std::int32_t>();
   dispatch(logits, [&]<class T>(auto tag, T) {
     kernel(tag, kernels::Loss<T>{

@@ -9,8 +9,8 @@ namespace drape {
 /// What a loss counts while it is at it.
 struct Scores {
   Tensor labels = {};  // u8 [N], what a right prediction is; empty: none is known
-  Tensor predictions =
-      {};  // i32, of which N elements from `first` on are written; empty: not wanted
+  // i32, of which N elements from `first` on are written; empty: not wanted
+  Tensor predictions = {};
   std::int64_t first = 0;
   kernels::Progress* progress = nullptr;  // on the logits' device; takes in loss and right ones
 };

@@ -51,35 +51,40 @@ std::int64_t flattened_channels(const Weights& weights, std::string Name::*given
   throw Error("expected a convolution, got none");
 }
 
+// One direction of the translation.
+struct Direction {
+  std::string Name::*from, Name::*to;
+  std::string_view layout;  // of the result
+  Tensor (*filters)(const Tensor& w);
+  Tensor (*flattened)(const Tensor& w, std::int64_t channels);
+};
+
+Weights translated(const Weights& weights, const Direction& direction) {
+  Weights result{{}, weights.metadata};
+  result.metadata["layout"] = direction.layout;
+  for (const auto& [given, tensor] : weights.tensors) {
+    const Name name = pair_of(given, direction.from);
+    Tensor to = tensor;
+    if (tensor.shape().rank() == 4) to = direction.filters(tensor);
+    if (name.ours == kFlattened)
+      to = direction.flattened(tensor, flattened_channels(weights, direction.from));
+    result.tensors.emplace_back(name.*direction.to, to);
+  }
+  return result;
+}
+
 }  // namespace
 
 Weights to_pytorch(const Weights& ours) {
-  Weights theirs{{}, ours.metadata};
-  theirs.metadata["layout"] = "NCHW";
-  for (const auto& [given, tensor] : ours.tensors) {
-    const Name name = pair_of(given, &Name::ours);
-    Tensor to = tensor;
-    if (tensor.shape().rank() == 4) to = channels_first(tensor);
-    if (name.ours == kFlattened)
-      to = flattened_channels_first(tensor, flattened_channels(ours, &Name::ours));
-    theirs.tensors.emplace_back(name.theirs, to);
-  }
-  return theirs;
+  return translated(ours,
+                    {&Name::ours, &Name::theirs, "NCHW", channels_first, flattened_channels_first});
 }
 
 Weights from_pytorch(const Weights& theirs) {
-  Weights ours{{}, theirs.metadata};
-  ours.metadata["layout"] = "NHWC";
-  for (const auto& [given, tensor] : theirs.tensors) {
-    if (given.ends_with(kBatches)) continue;
-    const Name name = pair_of(given, &Name::theirs);
-    Tensor to = tensor;
-    if (tensor.shape().rank() == 4) to = channels_last(tensor);
-    if (name.ours == kFlattened)
-      to = flattened_channels_last(tensor, flattened_channels(theirs, &Name::theirs));
-    ours.tensors.emplace_back(name.ours, to);
-  }
-  return ours;
+  Weights named = theirs;
+  std::erase_if(named.tensors, [](const auto& one) { return one.first.ends_with(kBatches); });
+  return translated(named,
+                    {&Name::theirs, &Name::ours, "NHWC", channels_last, flattened_channels_last});
 }
 
 bool is_pytorch(const Weights& weights) {

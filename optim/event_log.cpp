@@ -10,6 +10,7 @@
 #include <cstring>
 #include <limits>
 #include <protozero/pbf_writer.hpp>
+#include <vector>
 
 #include "core/check.h"
 #include "core/file.h"

@@ -16,7 +16,7 @@ constexpr double kRedrawSeconds = 0.1;
 constexpr std::size_t kBarWidth = 16;
 constexpr const char* kWipe = "\r\x1b[K";  // back to the start of the line, and clear it
 
-// Those of a terminal's line that can be taken back.
+// Columns of the terminal's line but the last, behind which it wraps; npos if unknown.
 std::size_t columns_of(std::FILE* out) {
   struct winsize size = {};
   if (::ioctl(::fileno(out), TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return std::string::npos;
@@ -34,8 +34,8 @@ std::string progress_bar(const TrainingPlan& plan, const EpochProgress& progress
   std::string bar(filled, '=');
   if (filled < kBarWidth) bar += '>';
   return fmt::format(
-      "epoch {:2}/{} [{:<{}}] {:3.0f} % {:6.0f} images/s  loss {:.4f}  accuracy {:.1f} %  {}:{:02} "
-      "left",
+      "epoch {:2}/{} [{:<{}}] {:3.0f} % {:6.0f} images/s  loss {:.4f}  accuracy {:.1f} %  "
+      "{}:{:02} left",
       progress.epoch, plan.epochs, bar, kBarWidth, 100.0 * done / total, speed, progress.loss,
       100.0 * progress.accuracy, left / 60, left % 60);
 }

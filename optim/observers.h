@@ -109,8 +109,8 @@ class ProgressReport : public Observer {
   double drawn_ = -1.0;  // when the bar on the screen was drawn, in seconds of its epoch; -1: none
 };
 
-/// The bar: "epoch  3/30 [=====>    ]  45 %  1234 images/s  loss 0.2345  accuracy 91.20 %  0:12
-/// left".
+/// The bar:
+///   epoch  3/30 [=======>        ]  45 %   1234 images/s  loss 0.2345  accuracy 91.2 %  0:12 left
 std::string progress_bar(const TrainingPlan& plan, const EpochProgress& progress);
 
 }  // namespace drape

@@ -1,8 +1,7 @@
 #include "optim/optimizer.h"
 
-#include <concepts>
-
 #include <cmath>
+#include <concepts>
 #include <utility>
 
 #include "kernels/clip_gradients.h"

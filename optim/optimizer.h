@@ -12,8 +12,7 @@
 namespace drape {
 
 /// Moves parameters against their gradients. Those in bf16 are moved in f32 and rounded after every
-/// step. It holds handles: to(device) or to(dtype) of the model
-/// comes before, not after.
+/// step. It holds handles: to(device) or to(dtype) of the model comes before, not after.
 class Optimizer {
  public:
   using Visitor = std::function<void(std::string_view name, Tensor& tensor)>;
@@ -48,7 +47,7 @@ class Optimizer {
   /// A zero tensor for each of the weights.
   std::vector<Tensor> zeros_like_weights() const;
 
-  /// Of parameter i, which has a gradient: that, in T, or what is narrow about it.
+  /// The gradient of parameter i in T; null if it is bf16 (then narrow(i) has it).
   template <class T>
   const T* wide_gradient(std::size_t i) const {
     const Tensor& g = parameters_[i].grad();

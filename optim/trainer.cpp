@@ -1,13 +1,13 @@
 #include "optim/trainer.h"
 
-#include <array>
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
+#include "core/stopwatch.h"
 #include "data/mixup.h"
 #include "optim/best_weights.h"
 #include "optim/not_finite.h"
-#include "optim/stopwatch.h"
 #include "optim/training_steps.h"
 
 namespace drape {

@@ -27,7 +27,7 @@ class TrainingSteps {
   TrainingSteps(Module& model, const Examples& training, const TrainerOptions& options,
                 Observer& observer);
 
-  /// Those of an epoch.
+  /// Steps of an epoch.
   std::int64_t count() const { return rates_.size(); }
 
   /// Before an epoch: its batches, what was drawn for them, and the learning rate of each step.

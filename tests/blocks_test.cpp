@@ -1,6 +1,7 @@
 // Blocks that are kept: handed out again, and not without bounds.
 #include "kernels/blocks.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "tests/catch.h"

@@ -108,8 +108,8 @@ TEST_CASE("every flipped bit of a weight file is refused, or the digest's name i
   drape::save_weights(folder / "w", example());
   const std::string file = content(folder / "w");
   int accepted = 0;
-  constexpr std::size_t kNext =
-      drape::tests::kSanitized ? 7 : 1;  // all eight of a byte, but not of each
+  // All eight of a byte, but not of each.
+  constexpr std::size_t kNext = drape::tests::kSanitized ? 7 : 1;
   for (std::size_t bit = 0; bit < 8 * file.size(); bit += kNext) {
     std::string flipped = file;
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));
@@ -179,12 +179,12 @@ TEST_CASE("a weight file that claims an endless header costs nothing") {
   const TemporaryFolder folder;
   write(folder / "w", std::string(8, '\xff') + "{}");
   CHECK_THROWS_WITH(drape::load_weights(folder / "w"),
-                    ContainsSubstring("expected a header of at most 2 bytes"));
+                    ContainsSubstring("expected a safetensors header of at most 2 bytes"));
   std::string endless(1 << 21, '[');
   endless.front() = '{';
   write(folder / "w", with_length(endless, ""));
   CHECK_THROWS_WITH(drape::load_weights(folder / "w"),
-                    ContainsSubstring("expected a header of at most 1048576 bytes"));
+                    ContainsSubstring("expected a safetensors header of at most 1048576 bytes"));
 }
 
 TEST_CASE("a weight file that is not there is named") {

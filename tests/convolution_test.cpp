@@ -1,5 +1,6 @@
 // Dense and deformable convolution against PyTorch, torchvision and ONNX, and what must hold
 // between them.
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/conv2d_few_channels.h"

@@ -1,7 +1,6 @@
 // Finding, verifying and fetching Fashion-MNIST: data/fashion_mnist.h.
 #include "data/fashion_mnist.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "core/file.h"

@@ -11,11 +11,9 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
-#include <new>
 #include <string>
 
 #include "core/checkpoint.h"
-#include "core/file.h"
 #include "examples/program.h"
 #include "optim/training_state.h"
 #include "tests/allocations.h"

@@ -1,6 +1,7 @@
 // The IDX reader and writer and the gzip reader below it: data/idx.h, data/gzip.h.
 #include "data/idx.h"
 
+#include <algorithm>
 #include <functional>
 #include <numeric>
 

@@ -2,7 +2,6 @@
 #include "layers/losses.h"
 
 #include <cmath>
-#include <limits>
 #include <vector>
 
 #include "core/gradient_check.h"

@@ -1,7 +1,5 @@
 // The networks of the study: sizes, names, and what makes each one itself.
-#include <array>
 #include <cmath>
-#include <string>
 #include <vector>
 
 #include "models/build.h"

@@ -2,7 +2,6 @@
 // benchmarks read it; a new op is a row here.
 #pragma once
 
-#include <span>
 #include <string>
 #include <vector>
 

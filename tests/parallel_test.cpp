@@ -1,6 +1,7 @@
 // The thread pool: each index once, exceptions, nesting, several callers.
 #include "kernels/parallel.h"
 
+#include <algorithm>
 #include <atomic>
 #include <numeric>
 #include <stdexcept>

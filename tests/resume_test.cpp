@@ -296,8 +296,8 @@ TEST_CASE("every truncation and every flipped bit of a state's first 4 KiB is re
   for (std::size_t size = 0; size < file.size(); ++size) {
     if (!refused(file.substr(0, size))) FAIL("cut to " << size << " bytes");
   }
-  constexpr std::size_t kNext =
-      drape::tests::kSanitized ? 7 : 1;  // all eight of a byte, but not of each
+  // All eight of a byte, but not of each.
+  constexpr std::size_t kNext = drape::tests::kSanitized ? 7 : 1;
   for (std::size_t bit = 0; bit < 8 * std::min<std::size_t>(4096, file.size()); bit += kNext) {
     std::string flipped = file;
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));

@@ -2,7 +2,6 @@
 #include "data/split.h"
 
 #include <algorithm>
-#include <array>
 #include <numeric>
 
 #include "tests/data_helpers.h"

@@ -1,10 +1,7 @@
 // The training loop: it learns, stops, survives what ends it, and repeats itself to the bit.
 #include "optim/trainer.h"
 
-#include <algorithm>
 #include <functional>
-#include <numeric>
-#include <string>
 #include <vector>
 
 #include "data/synthetic.h"

@@ -1,5 +1,6 @@
 // What training can be told besides its optimiser: clipping, averaging, smoothing, pieces, and the
 // search for a learning rate.
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <vector>

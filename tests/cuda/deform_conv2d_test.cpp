@@ -1,5 +1,6 @@
 // Deformable convolution on the device where the op table is too small: images of several bands,
 // offset groups of several slices of channels, several tiles of filters, offsets from anywhere.
+#include <algorithm>
 #include <limits>
 
 #include "layers/conv2d.h"

@@ -332,8 +332,8 @@ TEST_CASE("with TF32 every op on CUDA is off by its rounding at most", "[cuda]")
 
 TEST_CASE("every op on CUDA gives the same bits twice, and its storages back", "[cuda][twice]") {
   if (const std::string why = no_cuda(); !why.empty()) return skip(why);
-  constexpr std::int64_t kTimes =
-      kEmulated ? 2 : 16;  // enough blocks that a device mixes their order
+  // Enough blocks that a device mixes their order.
+  constexpr std::int64_t kTimes = kEmulated ? 2 : 16;
   for (const Op& op : all_ops()) {
     INFO(op.name);
     const std::int64_t before = live_storages();

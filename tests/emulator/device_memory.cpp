@@ -11,8 +11,8 @@ namespace drape::emulator {
 namespace {
 
 constexpr std::size_t kBounds = 256;
-constexpr std::size_t kRedzone =
-    4096;  // poisoned, before and behind a block: a few rows of a tensor
+// Poisoned, before and behind a block: a few rows of a tensor.
+constexpr std::size_t kRedzone = 4096;
 
 std::size_t with_redzones(std::size_t bytes) {
   return (bytes + kBounds - 1) / kBounds * kBounds + 2 * kRedzone;

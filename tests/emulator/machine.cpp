@@ -1,5 +1,6 @@
 // The emulator's scheduler: the threads of one block on one host thread. A thread runs until it
 // waits; threads that never wait share one stack and cost no switch.
+#include <algorithm>
 #include <bit>
 #include <cstdlib>
 #include <cstring>
@@ -119,8 +120,7 @@ class Machine {
     if (data == nullptr)
       fail(
           "shared memory: expected at most 48 KiB of variables in a block, and 227 KiB with what "
-          "the "
-          "launch asked for");
+          "the launch asked for");
     return data;
   }
   void* dynamic_shared_memory() {

@@ -1,6 +1,5 @@
 // A reader with a bug behind a flag, DRAPE_PLANTED: the control that fuzzing must find.
 #include <stdexcept>
-#include <string>
 #include <string_view>
 #include <vector>
 

@@ -1,7 +1,6 @@
 // What the emulator must catch: kernels with one defect each, and two without. Run with a defect's
 // name; ctest knows what it must print.
 #include <cstdio>
-#include <cstring>
 #include <string>
 #include <vector>
 
