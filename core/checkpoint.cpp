@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -28,9 +29,8 @@ constexpr std::size_t kMaxHeaderBytes = std::size_t{1} << 20;
 constexpr std::size_t kMaxFileBytes = std::size_t{1} << 40;
 
 std::string_view safetensors_name(DType dtype) {
-  DRAPE_CHECK(dtype == DType::f32 || dtype == DType::f64,
-              "weights: expected elements of type f32 or f64, got {}", name(dtype));
-  return dtype == DType::f32 ? "F32" : "F64";
+  constexpr std::array<std::string_view, 5> kNames{"F32", "F64", "BF16", "U8", "I32"};
+  return kNames[static_cast<std::size_t>(dtype)];
 }
 
 // Parses a header of at most four levels (file, tensor, shape, extent) in which no name comes
@@ -180,6 +180,7 @@ std::string header_of(const Weights& weights) {
   for (const auto& [name, tensor] : weights.tensors) {
     DRAPE_CHECK(names.insert(name).second, "weights: expected each name once, got '{}' twice",
                 name);
+    DRAPE_CHECK(!tensor.empty(), "weights: expected '{}' with elements, got an empty tensor", name);
     const std::int64_t end = begin + tensor.bytes();
     members.emplace_back(name,
                          fmt::format(R"({{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",
@@ -195,6 +196,9 @@ std::string header_of(const Weights& weights) {
 void save_weights(const std::filesystem::path& path, const Weights& weights) {
   std::string text = header_of(weights);
   text.resize((text.size() + 7) / 8 * 8, ' ');  // elements begin on 8-byte bounds
+  DRAPE_CHECK(text.size() <= kMaxHeaderBytes,
+              "weights: expected names and metadata of at most {} bytes in '{}', got {}",
+              kMaxHeaderBytes, path.string(), text.size());
   const std::uint64_t length = text.size();
   std::string file(kLengthBytes, '\0');
   std::memcpy(file.data(), &length, kLengthBytes);

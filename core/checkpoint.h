@@ -28,8 +28,8 @@ struct Weights {
 
 /// Writes the file whole or not at all; to the metadata are added "layout", ours unless it is
 /// there, and "sha256", the digest of the whole file with zeros in the place of the digest's 64
-/// digits. Error: a tensor that is neither f32 nor f64, a name twice, or what write_file_atomically
-/// says.
+/// digits. Error: an empty tensor, a name twice, names and metadata of more than 1 MiB, or what
+/// write_file_atomically says.
 void save_weights(const std::filesystem::path& path, const Weights& weights);
 
 /// Whether a file has to hold a digest; one that it holds is always checked.

@@ -2,6 +2,8 @@
 
 #include <cstring>
 #include <protozero/pbf_writer.hpp>
+#include <set>
+#include <string>
 
 #include "core/file.h"
 #include "core/layout.h"

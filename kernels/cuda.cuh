@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <tuple>
 
 #include "kernels/backend.h"
 #include "kernels/bfloat16.h"

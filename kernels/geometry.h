@@ -15,6 +15,7 @@ struct Size2 {
   constexpr Size2() = default;
   constexpr Size2(std::int64_t both) : y(both), x(both) {}
   constexpr Size2(std::int64_t y_value, std::int64_t x_value) : y(y_value), x(x_value) {}
+  friend bool operator==(const Size2&, const Size2&) = default;
   friend auto operator<=>(const Size2&, const Size2&) = default;
 };
 
@@ -47,6 +48,7 @@ struct Conv2dGeometry {
   std::int64_t N, H, W, C, K, R, S, P, Q;
   Size2 stride, padding, dilation;
   std::int64_t groups;
+  friend bool operator==(const Conv2dGeometry&, const Conv2dGeometry&) = default;
   friend auto operator<=>(const Conv2dGeometry&, const Conv2dGeometry&) = default;
 
   /// The same convolution of `images` images.

@@ -86,18 +86,12 @@ class Module {
   std::vector<Tensor> parameters();
   /// Number of trained values.
   std::int64_t parameter_count();
-<<<<<<< HEAD
   /// Ends the training of all parameters whose names begin so, before an optimiser takes the
   /// others: they are no longer tracked. Error if there is none.
   void freeze(std::string_view prefix);
   /// Moves the whole state to the device, or converts its real tensors: in bf16, wide parameters
   /// and buffers become f32. What is there already keeps its gradient; what moves loses it, and an
   /// optimiser made before still holds the old one. Tensors that share elements go on sharing them.
-=======
-  /// Moves the whole state to the device, or converts its real tensors. A tensor already there
-  /// keeps its gradient; a moved one loses it, and an optimiser made before still holds the old
-  /// one. In bf16, wide parameters and buffers become f32.
->>>>>>> 7bb2cee0bef049d7e1cfdd59586eb6a4482b3304
   void to(Device device);
   void to(DType dtype);
 

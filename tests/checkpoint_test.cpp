@@ -260,13 +260,30 @@ TEST_CASE("whole numbers are not assigned to real ones") {
   CHECK_NOTHROW(drape::assign_weights({{{"a", whole}}, {}}, {{"a", whole.clone()}}));
 }
 
-TEST_CASE("weights of a type that models do not train are not written") {
+TEST_CASE("elements of every type are written and read back, bf16 as f32") {
   const TemporaryFolder folder;
-  const Weights weights{{{"a", Tensor::zeros(Shape{1}, DType::u8)}}, {}};
-  CHECK_THROWS_WITH(drape::save_weights(folder / "w", weights),
-                    "weights: expected elements of type f32 or f64, got u8");
-  CHECK_FALSE(fs::exists(folder / "w"));
+  for (const DType type : {DType::f32, DType::f64, DType::bf16, DType::u8, DType::i32}) {
+    drape::save_weights(folder / "w", {{{"a", Tensor::full(Shape{3}, 17.0, type)}}, {}});
+    const Tensor back = drape::load_weights(folder / "w").tensors.at(0).second;
+    CHECK(back.dtype() == drape::accumulator(type));
+    CHECK(back.shape() == Shape{3});
+    if (drape::is_real(type))
+      CHECK(back.to(DType::f64).to_vector<double>() == std::vector(3, 17.0));
+    if (type == DType::u8)
+      CHECK(back.to_vector<std::uint8_t>() == std::vector<std::uint8_t>(3, 17));
+    if (type == DType::i32) CHECK(back.to_vector<std::int32_t>() == std::vector(3, 17));
+  }
+}
+
+TEST_CASE("what could not be read back is not written") {
+  const TemporaryFolder folder;
   const Tensor one = Tensor::zeros(Shape{1});
+  CHECK_THROWS_WITH(drape::save_weights(folder / "w", {{{"a", one}, {"b", Tensor()}}, {}}),
+                    "weights: expected 'b' with elements, got an empty tensor");
+  CHECK_THROWS_WITH(
+      drape::save_weights(folder / "w", {{{"a", one}}, {{"note", std::string(2 << 20, 'x')}}}),
+      ContainsSubstring("expected names and metadata of at most 1048576 bytes"));
+  CHECK_FALSE(fs::exists(folder / "w"));
   CHECK_THROWS_WITH(drape::save_weights(folder / "w", {{{"a", one}, {"a", one}}, {}}),
                     "weights: expected each name once, got 'a' twice");
 }

@@ -48,7 +48,7 @@ std::string refusal(const Bytes& bytes) {
 
 }  // namespace
 
-TEST_CASE("a grey PNG is read pixel by pixel, colours by their luminance, transparency on black") {
+TEST_CASE("a grey PNG is read pixel by pixel, colours by their luma, transparency on black") {
   const GreyImage grey = drape::parse_png(png(2, 3, PNG_FORMAT_GRAY, kPixels), "x");
   CHECK(grey.height == 2);
   CHECK(grey.width == 3);
@@ -56,8 +56,34 @@ TEST_CASE("a grey PNG is read pixel by pixel, colours by their luminance, transp
   const GreyImage colours =
       drape::parse_png(png(1, 2, PNG_FORMAT_RGB, {255, 255, 255, 90, 90, 90}), "x");
   CHECK(colours.pixels == Bytes{255, 90});
+  // 0.299 R + 0.587 G + 0.114 B.
+  const Bytes mixed{255, 0, 0, 0, 255, 0, 0, 0, 255, 128, 172, 95, 15, 11, 31};
+  CHECK(drape::parse_png(png(1, 5, PNG_FORMAT_RGB, mixed), "x").pixels ==
+        Bytes{76, 150, 29, 150, 14});
   const GreyImage transparent = drape::parse_png(png(1, 2, PNG_FORMAT_GA, {200, 0, 200, 255}), "x");
   CHECK(transparent.pixels == Bytes{0, 200});
+}
+
+TEST_CASE("colours that are nearly grey keep every tone of grey") {
+  Bytes pixels, greys;
+  for (int tone = 0; tone < 255; ++tone) {
+    const auto grey = static_cast<std::uint8_t>(tone);
+    pixels.insert(pixels.end(), {grey, grey, static_cast<std::uint8_t>(tone + 1)});
+    greys.push_back(grey);
+  }
+  CHECK(drape::parse_png(png(1, 255, PNG_FORMAT_RGB, pixels), "x").pixels == greys);
+}
+
+TEST_CASE("an image that its pixels do not fill is refused") {
+  const GreyImage cut{4000, 4000, {1, 2}}, none{};
+  CHECK_THROWS_WITH(drape::png_of(cut),
+                    "png: expected an image of height * width pixels, got 4000x4000 of 2 pixels");
+  CHECK_THROWS_AS(drape::data_uri(none), drape::Error);
+  CHECK_THROWS_AS(drape::resized(cut, 3), drape::Error);
+  CHECK_THROWS_AS(drape::resized(none, 3), drape::Error);
+  CHECK_THROWS_AS(drape::batch_of(std::vector{cut}), drape::Error);
+  CHECK_THROWS_WITH(drape::resized({1, 1, {7}}, 0),
+                    "resized: expected a side of at least 1 pixel, got 0");
 }
 
 TEST_CASE("a PNG of 16 bits that says nothing of its scale is read as one of 8 bits") {

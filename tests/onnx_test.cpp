@@ -151,6 +151,15 @@ TEST_CASE("constants of modules inside modules have names of their own") {
                                           "second.fc.bias"});
 }
 
+TEST_CASE("two constants of one name are refused") {
+  OnnxGraph graph;
+  graph.enter("fc");
+  graph.constant("weight", Tensor::zeros({1}));
+  CHECK_THROWS_WITH(graph.constant("weight", Tensor::zeros({1})),
+                    "onnx: expected each name once, got 'fc.weight' twice: enter() each module by "
+                    "a name of its own");
+}
+
 TEST_CASE("a module without a form in ONNX is named") {
   class Strange : public drape::Module {
     Tensor forward(const Tensor& x, drape::Pass&) override { return x; }

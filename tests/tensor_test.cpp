@@ -119,8 +119,10 @@ TEST_CASE("f32, f64 and bf16 convert and others do not", "[tensor]") {
   CHECK(t.to(DType::bf16).to(DType::f64).to_vector<double>()[0] == 0x1.9ap-4);
   CHECK(t.to(DType::bf16).to(DType::f32).to_vector<float>()[1] == -2.0f);
   CHECK(Tensor::full({}, 2.5, DType::bf16).item() == 2.5);
-  CHECK_THROWS_AS(t.to(DType::u8), Error);
-  CHECK_THROWS_AS(Tensor::zeros({3}, DType::i32).to(DType::f32), Error);
+  CHECK_THROWS_WITH(t.to(DType::u8),
+                    "to: expected types that convert, f32, f64 or bf16, got f64 to u8");
+  CHECK_THROWS_WITH(Tensor::zeros({3}).assign(Tensor::zeros({3}, DType::i32)),
+                    "assign: expected types that convert, f32, f64 or bf16, got i32 to f32");
 }
 
 TEST_CASE("assign overwrites elements of the same shape", "[tensor]") {
@@ -145,7 +147,7 @@ TEST_CASE("an empty tensor has no elements and says so", "[tensor]") {
   CHECK(zero.to_vector<float>().empty());
 }
 
-TEST_CASE("dispatch takes f32 and f64 and names others", "[tensor]") {
+TEST_CASE("dispatch takes f32 and f64 and names others, and the op", "[tensor]") {
   std::size_t bytes = 0;
   const auto measure = [&]<class T>(auto, T) { bytes = sizeof(T); };
   dispatch(Tensor::zeros({1}), measure);
@@ -153,7 +155,9 @@ TEST_CASE("dispatch takes f32 and f64 and names others", "[tensor]") {
   dispatch(Tensor::zeros({1}, DType::f64), measure);
   CHECK(bytes == 8);
   CHECK_THROWS_WITH(dispatch(Tensor::zeros({1}, DType::u8), measure),
-                    "dispatch: expected elements of type f32 or f64 on cpu, got u8");
+                    "tensor_test: expected elements of type f32 or f64 on cpu, got u8");
+  CHECK_THROWS_WITH(dispatch(Tensor(), measure),
+                    "tensor_test: expected a tensor with elements, got an empty one");
 }
 
 TEST_CASE("the CPU converts bf16 and does not compute in it", "[tensor]") {
@@ -200,6 +204,8 @@ TEST_CASE("blocks lie on 64-byte bounds, whatever their size", "[tensor]") {
 
 TEST_CASE("memory that is not there is an Error that says how much", "[tensor]") {
   CHECK_THROWS_WITH(Tensor::uninitialized({(std::int64_t{1} << 48) - 1}, DType::f64),
+                    ContainsSubstring("memory: expected 2251799813685"));
+  CHECK_THROWS_WITH(Tensor::full({(std::int64_t{1} << 48) - 1}, 1.0, DType::f64),
                     ContainsSubstring("memory: expected 2251799813685"));
 }
 
