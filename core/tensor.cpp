@@ -139,7 +139,7 @@ Tensor Tensor::full(const Shape& shape, double value, DType dtype, Device device
   else if (dtype == DType::i32)
     fill(whole<std::int32_t>(value));
   else
-    with_elements(dtype, [&]<class T>(T) { fill(static_cast<T>(value)); });
+    with_elements(dtype, [&]<class T>(T) { fill(T(static_cast<Accumulator<T>>(value))); });
   return t.to(device);
 }
 
