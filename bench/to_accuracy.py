@@ -3,16 +3,19 @@
 
 usage: to_accuracy.py --bin FOLDER [--python PYTHON] [--data FOLDER] [--device D] [--threads T]
                       [--batch B] [--systems NAME ...] [--json FILE] [--epochs N] [--limit N]
+                      [--most TIMES]
 
 Protocol `published`, seed 0, Adam with the rate falling along a cosine over as many epochs for all.
 Seconds count from the first step to the end of the first evaluation on the test images that is as
-good as the study's best: evaluation and, of PyTorch, compilation included, loading not. Prints a
-table in Markdown; FILE is rewritten after every run. Hours on a CPU.
+good as the study's best: evaluation and, of PyTorch, compilation included, loading not. With
+--most, PyTorch is broken off when it has taken TIMES as long as drape. Prints a table in Markdown;
+FILE is rewritten after every run. Hours on a CPU.
 """
 
 import argparse
 import csv
 import json
+import math
 import os
 import subprocess
 import sys
@@ -65,16 +68,21 @@ def ours(system, arguments, epochs, target):
     return result(history, target)
 
 
-def theirs(system, arguments, epochs, target, flags):
+def theirs(system, arguments, epochs, target, flags, seconds):
+    """Broken off after so many seconds."""
     options = ["--epochs", epochs, "--cosine", "--target", target, "--json"]
     options += ["--batch", arguments.batch, "--device", arguments.device]
     options += ["--threads", arguments.threads, "--data", arguments.data]
     options += ["--limit", arguments.limit] if arguments.limit else []
+    options += ["--seconds", seconds]
     code, out = said([arguments.python, PEER, system, *options, *flags])
     history = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
     if code != 0:
         return {"reached": False, "not run": f"exit code {code}"}
-    return result([(each["accuracy"], each["elapsed"]) for each in history], target)
+    run = result([(each["accuracy"], each["elapsed"]) for each in history], target)
+    if not run["reached"] and len(history) < epochs:
+        run["broken off"] = seconds
+    return run
 
 
 def shown(run):
@@ -84,20 +92,25 @@ def shown(run):
         return f"{run['seconds']:.1f} s, {run['epoch']} epochs"
     if "not run" in run:
         return f"not run: {run['not run']}"
-    return f"not in {run['epochs']} epochs: {100 * (run['best accuracy'] or 0):.2f} %"
+    time = f"{run['broken off']:.1f} s, " if "broken off" in run else ""
+    best = f": {100 * run['best accuracy']:.2f} %" if run["epochs"] else ""
+    return f"not in {time}{run['epochs']} epochs{best}"
+
+
+def ratio(run, seconds):
+    """How many times the seconds of drape's run it takes."""
+    if not run or not seconds:
+        return None
+    if run["reached"]:
+        return f"{run['seconds'] / seconds:.1f}"
+    return f"> {run['broken off'] / seconds:.1f}" if "broken off" in run else None
 
 
 def accuracy_table(rows):
     lines = []
     for row in rows:
         runs = [row.get(name) for name in CONFIGURATIONS]
-        ours_seconds = (runs[0] or {}).get("seconds")
-        ratios = [
-            f"{run['seconds'] / ours_seconds:.1f}"
-            if ours_seconds and run and run["reached"]
-            else None
-            for run in runs[1:]
-        ]
+        ratios = [ratio(run, (runs[0] or {}).get("seconds")) for run in runs[1:]]
         lines.append((row["name"], f"{row['published']:.2f}", *map(shown, runs), *ratios))
     head = ["system", "published, %", "drape", "PyTorch", "PyTorch tuned"]
     return table([*head, "times as fast", "as tuned"], lines)
@@ -115,6 +128,7 @@ def parse_arguments():
     parser.add_argument("--epochs", type=int, help="default: drape's, 15, and 40 with MixUp")
     parser.add_argument("--limit", type=int, default=0, help="first N images only; 0: all")
     parser.add_argument("--accuracy", type=float, help="in percent, instead of the published one")
+    parser.add_argument("--most", type=float, default=math.inf, metavar="TIMES")
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
     if arguments.data is None:
@@ -131,8 +145,9 @@ def main():
         for system, row in rows.items():
             epochs = arguments.epochs or (40 if system.endswith("mixup") else 15)
             target = row["published"] / 100
+            most = arguments.most * row.get("drape", {}).get("seconds", math.inf)
             row[configuration] = (
-                theirs(system, arguments, epochs, target, flags[arguments.device])
+                theirs(system, arguments, epochs, target, flags[arguments.device], most)
                 if flags
                 else ours(system, arguments, epochs, target)
             )

@@ -8,6 +8,7 @@ import argparse
 import functools
 import gzip
 import json
+import math
 import os
 import struct
 import time
@@ -94,8 +95,8 @@ def loss_of(net, x, y, alpha):
     return F.binary_cross_entropy_with_logits(net(x), target)
 
 
-def train_epoch(net, optimizer, schedule, images, labels, batch, alpha, bf16):
-    """The mean loss."""
+def train_epoch(net, optimizer, schedule, images, labels, batch, alpha, bf16, deadline):
+    """The mean loss, or None: the deadline is past."""
     net.train()
     total = 0.0
     for index in torch.randperm(len(images), device=images.device).split(batch):
@@ -106,6 +107,8 @@ def train_epoch(net, optimizer, schedule, images, labels, batch, alpha, bf16):
         optimizer.step()
         schedule.step()
         total += loss.detach() * len(index)
+        if time.perf_counter() > deadline:
+            return None
     return float(total) / len(images)  # waits for the device
 
 
@@ -126,6 +129,8 @@ def parse_arguments():
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--cosine", action="store_true", help="the rate falls to 0, as drape's")
     parser.add_argument("--target", type=float, default=2.0, help="accuracy that is enough")
+    parser.add_argument("--seconds", type=float, default=math.inf,
+                        help="a training that takes longer is broken off")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="default: PyTorch's")
     parser.add_argument("--device", default="cpu")
@@ -177,7 +182,9 @@ def train(model, arguments):
     for epoch in range(1, arguments.epochs + 1):
         start = time.perf_counter()
         loss = train_epoch(net, optimizer, schedule, images, labels, arguments.batch, alpha,
-                           arguments.bf16)
+                           arguments.bf16, begin + arguments.seconds)
+        if loss is None:
+            break
         seconds = time.perf_counter() - start
         test = None if arguments.no_eval else accuracy(net, test_images, test_labels)
         report(dict(model=model, epoch=epoch, seconds=seconds,
