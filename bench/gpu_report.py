@@ -174,6 +174,7 @@ def tests(report):
 def sanitizers(report):
     """All four at once: they leave most of a GPU idle."""
     program = report.arguments.bin / "drape_cuda_tests"
+
     def check(tool):
         options = ["--tool", tool, "--error-exitcode", 9]
         code, out, err = report.run("compute-sanitizer", *options, program, ",".join(SANITIZED))

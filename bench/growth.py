@@ -137,11 +137,22 @@ def markdown(conditions, found, all_fits):
     rows = []
     for fit in all_fits:
         values = [row[fit["axis"]] for row in found[fit["axis"]][fit["network"]][fit["threads"]]]
-        ends = [f"{shown(fit[end], fit['cost'])} at {value}" for end, value in
-                (("smallest", values[0]), ("largest", values[-1]))]
-        rows.append((fit["axis"], fit["network"], fit["threads"], fit["cost"], *ends,
-                     f"{fit['exponent']:.2f}", f"{fit['exponent of work']:.2f}",
-                     "**worse than its work**" if fit["worse"] else ""))
+        ends = [
+            f"{shown(fit[end], fit['cost'])} at {value}"
+            for end, value in (("smallest", values[0]), ("largest", values[-1]))
+        ]
+        rows.append(
+            (
+                fit["axis"],
+                fit["network"],
+                fit["threads"],
+                fit["cost"],
+                *ends,
+                f"{fit['exponent']:.2f}",
+                f"{fit['exponent of work']:.2f}",
+                "**worse than its work**" if fit["worse"] else "",
+            )
+        )
     lines += table(head, rows) + ["", "Two threads beside one, the largest point of each axis:", ""]
     gains = []
     for axis, networks in found.items():

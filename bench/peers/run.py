@@ -6,6 +6,7 @@ PYTHON is an interpreter with torch and torchvision. Writes OUT.json and OUT.md.
 median of the rounds (lowest - highest); a ratio above 1 means that drape is faster than PyTorch's
 best configuration. A contender that is missing or fails reads "not run: reason".
 """
+
 import argparse
 import datetime
 import json
@@ -23,8 +24,16 @@ ROOT = HERE.parents[1]
 BATCH = 64
 TIMEOUT_SECONDS = 1800
 
-SYSTEMS = ("standard", "deep", "dilated2", "dilated10", "deformable", "enhanced",
-           "standard_mixup", "deformable_mixup")
+SYSTEMS = (
+    "standard",
+    "deep",
+    "dilated2",
+    "dilated10",
+    "deformable",
+    "enhanced",
+    "standard_mixup",
+    "deformable_mixup",
+)
 CONFIGURATIONS = {
     "eager": [],
     "channels_last": ["--channels-last"],
@@ -41,6 +50,7 @@ class NotRun(Exception):
 @dataclass
 class Contender:
     """One program's way to a figure, and the figures of its rounds."""
+
     name: str
     command: list
     figures_of: object  # what the command printed -> {row: figure}
@@ -66,9 +76,14 @@ def run_pinned(command, threads):
     cores = sorted(os.sched_getaffinity(0))[:threads]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, cwd=ROOT,
+            command,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            cwd=ROOT,
             env={**os.environ, "OMP_NUM_THREADS": str(threads)},
-            preexec_fn=lambda: os.sched_setaffinity(0, cores))
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),
+        )
     except FileNotFoundError:
         raise NotRun(f"no {Path(command[0]).name}") from None
     except subprocess.TimeoutExpired:
@@ -81,6 +96,7 @@ def run_pinned(command, threads):
 
 def training_contenders(system, arguments):
     """drape, then PyTorch's configurations. Figures: images per second of training."""
+
     def ours(_):
         record = json.loads(record_file.read_text())
         return {row["name"]: row["images/s"] for row in record["rows"]}
@@ -92,13 +108,36 @@ def training_contenders(system, arguments):
     record_file = arguments.out.with_suffix(".drape.json")
     sampled = system.startswith(("deformable", "enhanced"))
     images = BATCH * (10 if sampled else 100) // (5 if arguments.quick else 1)
-    peer = [arguments.python, str(HERE / "torch_systems.py"), system, "--json", "--no-eval",
-            "--batch", str(BATCH), "--threads", str(arguments.threads), "--limit", str(images),
-            "--epochs", "2" if arguments.quick else "3"]
-    binary = [str(arguments.bin / "bench_training"), "--system", system, "--batch", str(BATCH),
-              "--threads", str(arguments.threads), "--json", str(record_file)]
-    return [Contender("drape", binary, ours),
-            *(Contender(name, peer + flags, theirs) for name, flags in CONFIGURATIONS.items())]
+    peer = [
+        arguments.python,
+        str(HERE / "torch_systems.py"),
+        system,
+        "--json",
+        "--no-eval",
+        "--batch",
+        str(BATCH),
+        "--threads",
+        str(arguments.threads),
+        "--limit",
+        str(images),
+        "--epochs",
+        "2" if arguments.quick else "3",
+    ]
+    binary = [
+        str(arguments.bin / "bench_training"),
+        "--system",
+        system,
+        "--batch",
+        str(BATCH),
+        "--threads",
+        str(arguments.threads),
+        "--json",
+        str(record_file),
+    ]
+    return [
+        Contender("drape", binary, ours),
+        *(Contender(name, peer + flags, theirs) for name, flags in CONFIGURATIONS.items()),
+    ]
 
 
 def summary(contender, row):
@@ -106,8 +145,13 @@ def summary(contender, row):
     rounds = contender.rounds.get(row)
     if not rounds:
         return {"name": contender.name, "not_run": contender.reason or "no figure"}
-    return {"name": contender.name, "median": statistics.median(rounds), "low": min(rounds),
-            "high": max(rounds), "rounds": rounds}
+    return {
+        "name": contender.name,
+        "median": statistics.median(rounds),
+        "low": min(rounds),
+        "high": max(rounds),
+        "rounds": rounds,
+    }
 
 
 def compare(row, contenders):
@@ -121,8 +165,11 @@ def compare(row, contenders):
     result["best_peer"] = best["name"]
     if "median" in ours:
         by_round = [x / y for x, y in zip(ours["rounds"], best["rounds"])]
-        result["ratio"] = {"of_medians": ours["median"] / best["median"],
-                           "low": min(by_round), "high": max(by_round)}
+        result["ratio"] = {
+            "of_medians": ours["median"] / best["median"],
+            "low": min(by_round),
+            "high": max(by_round),
+        }
     return result
 
 
@@ -133,8 +180,11 @@ def measure(arguments):
         for _ in range(arguments.rounds):
             for contender in contenders:
                 contender.run(arguments)
-                print(f"{system}, {contender.name}: {contender.reason or contender.rounds}",
-                      file=sys.stderr, flush=True)
+                print(
+                    f"{system}, {contender.name}: {contender.reason or contender.rounds}",
+                    file=sys.stderr,
+                    flush=True,
+                )
         yield compare(system, contenders)
 
 
@@ -147,8 +197,10 @@ def output_of(*command):
 
 def cpu_model():
     lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")),
-                platform.processor())
+    return next(
+        (line.split(":")[1].strip() for line in lines if line.startswith("model name")),
+        platform.processor(),
+    )
 
 
 def conditions(arguments):
@@ -156,7 +208,10 @@ def conditions(arguments):
     versions = "import torch, torchvision; print(torch.__version__, torchvision.__version__)"
     shown = [Path(word).name if os.path.isabs(word) else word for word in sys.argv[1:]]
     return {
-        "cpu": cpu_model(), "cores": os.cpu_count(), "threads": arguments.threads, "batch": BATCH,
+        "cpu": cpu_model(),
+        "cores": os.cpu_count(),
+        "threads": arguments.threads,
+        "batch": BATCH,
         "system": f"{platform.system()} {platform.machine()}",
         "torch, torchvision": output_of(arguments.python, "-c", versions),
         "commit": output_of("git", "describe", "--always", "--dirty"),
@@ -177,8 +232,10 @@ def cell(entry, best=False):
 def markdown(record):
     lines = [f"- {key}: {value}" for key, value in record["conditions"].items()] + [""]
     names = list(CONFIGURATIONS)
-    lines += [f"| images/s | drape | ratio to the best | {' | '.join(names)} |",
-              "|---" * (len(names) + 3) + "|"]
+    lines += [
+        f"| images/s | drape | ratio to the best | {' | '.join(names)} |",
+        "|---" * (len(names) + 3) + "|",
+    ]
     for result in record["results"]:
         ratio = result.get("ratio")
         shown = "{of_medians:.2f}x ({low:.2f} - {high:.2f})".format(**ratio) if ratio else "-"
@@ -193,8 +250,9 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--python", default=sys.executable, help="interpreter with torch")
-    parser.add_argument("--bin", type=Path, default=ROOT / "build" / "release" / "bin",
-                        help="our binaries")
+    parser.add_argument(
+        "--bin", type=Path, default=ROOT / "build" / "release" / "bin", help="our binaries"
+    )
     parser.add_argument("--systems", nargs="*", choices=SYSTEMS, default=SYSTEMS)
     parser.add_argument("--quick", action="store_true", help="one short round: does it run?")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "peers")

@@ -50,8 +50,11 @@ def main():
             folder = Path(scratch) / f"run{runs}"
             while True:
                 threads = draw.choice((1, 2))
-                process = subprocess.Popen(command(arguments.program, folder, threads),
-                                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                process = subprocess.Popen(
+                    command(arguments.program, folder, threads),
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                )
                 try:
                     _, errors = process.communicate(timeout=draw.uniform(0.0, longest))
                 except subprocess.TimeoutExpired:
