@@ -23,6 +23,7 @@ from pathlib import Path
 
 from growth_chart import svg
 from markdown import table
+from processes import run
 
 NETWORKS = ("conv", "deform")
 TOLERANCE = 0.15  # of an exponent
@@ -48,7 +49,7 @@ def measured(program, network, threads, options, steps):
         command += ["--steps", steps, "--repeats", 5]
         for name, value in options.items():
             command += [f"--{name}", value]
-        subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
+        run(command, check=True, stdout=subprocess.DEVNULL)
         found = json.loads(record.read_text())
         return found["conditions"], found["rows"][0]
 
