@@ -11,10 +11,11 @@ row is slower, beyond noise, by more than PERCENT; else 0.
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from processes import run
 
 LEAST_NOISE = 0.02
 SAME_IF_COMPARABLE = ("program", "machine", "device", "threads")
@@ -25,10 +26,9 @@ def run_again(conditions, folder, keep):
     with tempfile.TemporaryDirectory() as scratch:
         path = keep or Path(scratch) / "new.json"
         command = [folder / conditions["program"], *conditions["arguments"], "--json", path]
-        words = [str(word) for word in command]
-        done = subprocess.run(words, stdout=sys.stderr)
+        done = run(command, stdout=sys.stderr)
         if done.returncode != 0:
-            sys.exit(f"compare: exit code {done.returncode} of {' '.join(words)}")
+            sys.exit(f"compare: exit code {done.returncode} of {' '.join(done.args)}")
         return read(path)
 
 

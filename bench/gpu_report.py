@@ -13,6 +13,7 @@ part is sound.
 import argparse
 import concurrent.futures
 import datetime
+import itertools
 import json
 import os
 import platform
@@ -34,6 +35,7 @@ SANITIZED = (
     "a batch of odd images is gathered on CUDA as on the CPU",
 )
 SANITIZERS = ("memcheck", "racecheck", "initcheck", "synccheck")
+PROTOCOLS = ("published", "held_out")
 BATCH = 128
 TUNED = ["--channels-last", "--compile", "--fused-adam", "--tf32"]
 GRAPHS = [*TUNED, "--cuda-graphs"]
@@ -174,6 +176,7 @@ def tests(report):
 def sanitizers(report):
     """All four at once: they leave most of a GPU idle."""
     program = report.arguments.bin / "drape_cuda_tests"
+
     def check(tool):
         options = ["--tool", tool, "--error-exitcode", 9]
         code, out, err = report.run("compute-sanitizer", *options, program, ",".join(SANITIZED))
@@ -241,28 +244,34 @@ def comparison(report):
     )
 
 
+def train(report, protocol, system, seed):
+    """The result of a training; None if it did not come to its end."""
+    (program, *options), _ = SYSTEMS[system]
+    out = report.arguments.out / "runs" / protocol
+    options += ["--protocol", protocol, "--seed", seed, "--device", "cuda", "--threads", 2]
+    options += ["--out", out, "--data", report.arguments.data]
+    code, _, _ = report.run(report.arguments.bin / program, *options)
+    if code != 0:
+        return None
+    return json.loads((out / system / f"seed{seed}" / "result.json").read_text())
+
+
 def accuracy(report):
     """One protocol, then the other, seed after seed, several runs at once: nothing is timed."""
     rows = {}
-    for protocol in ("published", "held_out"):
-        for system, (_, published) in SYSTEMS.items():
-            rows[f"{protocol} {system}"] = {
-                "published": published,
-                "mean": None,
-                "best validation accuracy": [],
-                "test accuracy": [],
-            }
+    for protocol, (system, (_, published)) in itertools.product(PROTOCOLS, SYSTEMS.items()):
+        rows[f"{protocol} {system}"] = {
+            "published": published,
+            "mean": None,
+            "best validation accuracy": [],
+            "test accuracy": [],
+        }
 
-    def train(job):
-        seed, (protocol, system) = job
-        (program, *options), _ = SYSTEMS[system]
-        out = report.arguments.out / "runs" / protocol
-        options += ["--protocol", protocol, "--seed", seed, "--device", "cuda", "--threads", 2]
-        options += ["--out", out, "--data", report.arguments.data]
-        code, _, _ = report.run(report.arguments.bin / program, *options)
-        if code != 0:
+    def run(job):
+        protocol, seed, system = job
+        result = train(report, protocol, system, seed)
+        if result is None:
             return False
-        result = json.loads((out / system / f"seed{seed}" / "result.json").read_text())
         with report.writing:
             row = rows[f"{protocol} {system}"]
             best = row["best validation accuracy"]
@@ -273,14 +282,9 @@ def accuracy(report):
         report.keep(False, rows=rows)
         return True
 
-    jobs = [
-        (seed, (protocol, system))
-        for protocol in ("published", "held_out")
-        for seed in range(report.arguments.seeds)
-        for system in SYSTEMS
-    ]
+    jobs = list(itertools.product(PROTOCOLS, range(report.arguments.seeds), SYSTEMS))
     with concurrent.futures.ThreadPoolExecutor(report.arguments.workers) as pool:
-        done = list(pool.map(train, jobs))
+        done = list(pool.map(run, jobs))
     reached = all(
         row["mean"] and (row["mean"] >= row["published"] or name.startswith("held_out"))
         for name, row in rows.items()

@@ -3,13 +3,7 @@
 
 usage: growth.py --bin FOLDER [--out FOLDER] [--quick]
 
-Each point is a process of its own: bench_training --network conv | deform, which tells the median
-time of a step and the most memory that its tensors took. All points are measured in turn, several
-times over, for the speed of a shared machine changes within minutes; the median counts. Over the
-upper half of an axis, where fixed costs no longer matter, the exponent b of cost = a * size^b is
-fitted by least squares on logarithms; so is that of the work: multiplications and additions for
-time, elements of layers' outputs and of parameters for memory. A cost whose exponent is more than
-0.15 above its work's is flagged. Writes growth.md, growth.svg and growth.json.
+Writes growth.md, growth.svg and growth.json. How it measures and fits: METHOD below.
 """
 
 import argparse
@@ -23,6 +17,17 @@ from pathlib import Path
 
 from growth_chart import svg
 from markdown import table
+from processes import run
+
+METHOD = """\
+Each point is a process of its own: bench_training --network conv | deform, which tells the median
+time of a step and the most memory that its tensors took. All points are measured in turn, several
+times over, for the speed of a shared machine changes within minutes; the median counts. Over the
+upper half of an axis, where fixed costs no longer matter, the exponent b of cost = a * size^b is
+fitted by least squares on logarithms; so is that of the work: multiplications and additions for
+time, elements of layers' outputs and of parameters for memory. A cost whose exponent is more than
+0.15 above its work's is flagged.
+"""
 
 NETWORKS = ("conv", "deform")
 TOLERANCE = 0.15  # of an exponent
@@ -48,7 +53,7 @@ def measured(program, network, threads, options, steps):
         command += ["--steps", steps, "--repeats", 5]
         for name, value in options.items():
             command += [f"--{name}", value]
-        subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
+        run(command, check=True, stdout=subprocess.DEVNULL)
         found = json.loads(record.read_text())
         return found["conditions"], found["rows"][0]
 
@@ -131,17 +136,28 @@ def markdown(conditions, found, all_fits):
     lines = ["# How the cost of a training step grows", ""]
     keys = ("machine", "commit", "date")
     lines += [", ".join(f"{key} {conditions[key]}" for key in keys) + ": `./run bench growth`."]
-    lines += ["", *(line for line in __doc__.split("\n\n")[2].splitlines()), ""]
+    lines += ["", *METHOD.splitlines(), ""]
     lines += ["![the same as charts](growth.svg)", ""]
     head = ["grows", "network", "threads", "cost", "from", "to", "exponent", "of the work", ""]
     rows = []
     for fit in all_fits:
         values = [row[fit["axis"]] for row in found[fit["axis"]][fit["network"]][fit["threads"]]]
-        ends = [f"{shown(fit[end], fit['cost'])} at {value}" for end, value in
-                (("smallest", values[0]), ("largest", values[-1]))]
-        rows.append((fit["axis"], fit["network"], fit["threads"], fit["cost"], *ends,
-                     f"{fit['exponent']:.2f}", f"{fit['exponent of work']:.2f}",
-                     "**worse than its work**" if fit["worse"] else ""))
+        ends = [
+            f"{shown(fit[end], fit['cost'])} at {value}"
+            for end, value in (("smallest", values[0]), ("largest", values[-1]))
+        ]
+        rows.append(
+            (
+                fit["axis"],
+                fit["network"],
+                fit["threads"],
+                fit["cost"],
+                *ends,
+                f"{fit['exponent']:.2f}",
+                f"{fit['exponent of work']:.2f}",
+                "**worse than its work**" if fit["worse"] else "",
+            )
+        )
     lines += table(head, rows) + ["", "Two threads beside one, the largest point of each axis:", ""]
     gains = []
     for axis, networks in found.items():

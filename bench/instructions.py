@@ -16,10 +16,11 @@ import json
 import platform
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from processes import run
 
 HERE = Path(__file__).resolve().parent
 TOLERANCE = 0.03
@@ -46,10 +47,10 @@ ROWS = (
 
 
 def output_of(*command):
-    words = [str(word) for word in command]
-    done = subprocess.run(words, capture_output=True, text=True)
+    done = run(command, capture_output=True)
     if done.returncode != 0:
-        sys.exit(f"instructions: exit code {done.returncode} of {' '.join(words)}\n{done.stderr}")
+        said = f"{' '.join(done.args)}\n{done.stderr}"
+        sys.exit(f"instructions: exit code {done.returncode} of {said}")
     return done.stdout
 
 

@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 
 from markdown import table
+from processes import pinned, words
 
 HERE = Path(__file__).resolve().parent
 BARS = {  # the ratios that we hold ourselves to
@@ -38,15 +39,13 @@ class Contender:
 
     def __init__(self, command, threads):
         self.reason = ""
-        cores = sorted(os.sched_getaffinity(0))[:threads]
         try:
             self.process = subprocess.Popen(
-                [str(word) for word in command],
+                words(command),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
-                env={**os.environ, "OMP_NUM_THREADS": str(threads)},
-                preexec_fn=lambda: os.sched_setaffinity(0, cores),
+                **pinned(threads),
             )
             self.head = self.read()
         except OSError as failure:

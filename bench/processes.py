@@ -1,4 +1,4 @@
-"""Commands with a time limit that keep what they said until then."""
+"""Commands of words of any type: on so many cores, and within so many seconds."""
 
 import os
 import signal
@@ -6,8 +6,29 @@ import subprocess
 import tempfile
 
 
+def run(command, **options):
+    """subprocess.run of the command, in text."""
+    return subprocess.run(words(command), text=True, **options)
+
+
+def words(command):
+    return [str(word) for word in command]
+
+
+def pinned(threads):
+    """Options of subprocess that keep a command to the first `threads` of our cores."""
+    cores = sorted(os.sched_getaffinity(0))[:threads]
+    return {
+        "env": {**os.environ, "OMP_NUM_THREADS": str(threads)},
+        "preexec_fn": lambda: os.sched_setaffinity(0, cores),
+    }
+
+
 def finished(command, seconds, env=None):
-    """(exit code or None, stdout, stderr) of a command that is stopped after so many seconds."""
+    """(exit code or None, stdout, stderr) of a command that is stopped after so many seconds.
+
+    What it said until then is kept.
+    """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         try:
             process = start(command, out, err, env)
@@ -25,9 +46,13 @@ def finished(command, seconds, env=None):
 
 def start(command, out, err, env=None):
     """With a process group of its own."""
-    words = [str(word) for word in command]
     return subprocess.Popen(
-        words, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env, start_new_session=True
+        words(command),
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=err,
+        env=env,
+        start_new_session=True,
     )
 
 

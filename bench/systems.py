@@ -1,4 +1,6 @@
-"""The eight systems: program and options; best validation accuracy of the study, %."""
+"""The eight systems: program and options; best validation accuracy of the study, %.
+
+A test compares them with models/systems.cpp."""
 
 SYSTEMS = {
     "standard": (["standard"], 92.30),

@@ -23,6 +23,7 @@ import tempfile
 from pathlib import Path
 
 from markdown import table
+from processes import run
 from systems import SYSTEMS
 
 PEER = Path(__file__).resolve().parent / "peers" / "torch_systems.py"
@@ -45,12 +46,6 @@ def result(epochs, target):
     return {"reached": False, "best accuracy": best, "epochs": len(epochs)}
 
 
-def said(command):
-    words = [str(word) for word in command]
-    done = subprocess.run(words, stdout=subprocess.PIPE, text=True)
-    return done.returncode, done.stdout
-
-
 def ours(system, arguments, epochs, target):
     (program, *options), _ = SYSTEMS[system]
     with tempfile.TemporaryDirectory() as out:
@@ -58,9 +53,9 @@ def ours(system, arguments, epochs, target):
         options += ["--batch", arguments.batch, "--device", arguments.device]
         options += ["--threads", arguments.threads, "--limit", arguments.limit, "--quiet"]
         options += ["--data", arguments.data]
-        code, _ = said([arguments.bin / program, *options])
-        if code != 0:
-            return {"reached": False, "not run": f"exit code {code}"}
+        done = run([arguments.bin / program, *options], stdout=subprocess.DEVNULL)
+        if done.returncode != 0:
+            return {"reached": False, "not run": f"exit code {done.returncode}"}
         history, seconds = [], 0.0
         for row in csv.DictReader((Path(out) / system / "seed0" / "history.csv").open()):
             seconds += float(row["seconds"])
@@ -75,14 +70,14 @@ def theirs(system, arguments, epochs, target, flags, seconds):
     options += ["--threads", arguments.threads, "--data", arguments.data]
     options += ["--limit", arguments.limit] if arguments.limit else []
     options += ["--seconds", seconds]
-    code, out = said([arguments.python, PEER, system, *options, *flags])
-    history = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
-    if code != 0:
-        return {"reached": False, "not run": f"exit code {code}"}
-    run = result([(each["accuracy"], each["elapsed"]) for each in history], target)
-    if not run["reached"] and len(history) < epochs:
-        run["broken off"] = seconds
-    return run
+    done = run([arguments.python, PEER, system, *options, *flags], stdout=subprocess.PIPE)
+    if done.returncode != 0:
+        return {"reached": False, "not run": f"exit code {done.returncode}"}
+    history = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    found = result([(each["accuracy"], each["elapsed"]) for each in history], target)
+    if not found["reached"] and len(history) < epochs:
+        found["broken off"] = seconds
+    return found
 
 
 def shown(run):

@@ -1,14 +1,18 @@
 // What the repository promises about its own sources, read from the source tree. Each rule is also
 // shown a planted violation that it must catch.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "models/systems.h"
 #include "tests/catch.h"
 #include "tests/paths.h"
 #include "tests/skip.h"
@@ -200,6 +204,25 @@ Findings long_lines(const Sources& sources) {
   });
 }
 
+/// What stands between `begin` and `end`; "" where that is not in the text.
+std::string text_between(std::string_view text, std::string_view begin, std::string_view end) {
+  const std::size_t at = text.find(begin);
+  if (at == std::string_view::npos) return "";
+  const std::string_view rest = text.substr(at + begin.size());
+  return std::string(rest.substr(0, rest.find(end)));
+}
+
+/// The names of systems that a script of bench/ has: keys of the dict SYSTEMS, a line each.
+std::string systems_of_python(std::string_view text) {
+  std::istringstream lines(text_between(text, "\nSYSTEMS = {", "\n}"));
+  std::string names;
+  for (std::string line; std::getline(lines, line);) {
+    const std::string name = text_between(line, "    \"", "\": ");
+    if (!name.empty()) names += names.empty() ? name : ' ' + name;
+  }
+  return names;
+}
+
 const Findings kNone;
 
 }  // namespace
@@ -262,6 +285,23 @@ TEST_CASE("no unfinished work, dead code or path of one machine is left", "[repo
                     "tmp"}})
             .size() == 1);
   CHECK(leftovers({{"README.md", "kernels/work, and/or build/tmp"}}) == kNone);
+}
+
+TEST_CASE("scripts know the systems of the study, and what was published", "[repository]") {
+  if (const std::string why = no_repository(); !why.empty()) return skip(why);
+  std::map<std::string, std::string> text_of;
+  for (const Source& source : repository()) text_of[source.path] = source.text;
+  std::string names;
+  for (const drape::System& system : drape::systems()) {
+    names += (names.empty() ? "" : " ") + std::string(system.name);
+    const std::string row = text_between(text_of["bench/systems.py"],
+                                         fmt::format("    \"{}\": (", system.name), "),\n");
+    CHECK(text_between(row, "], ", "\n") == fmt::format("{:.2f}", 100 * system.published_accuracy));
+  }
+  CHECK(systems_of_python(text_of["bench/systems.py"]) == names);
+  CHECK(systems_of_python(text_of["bench/peers/torch_systems.py"]) == names);
+  CHECK(text_between(text_of["run"], "\nmodels='", "'\n") == names);
+  CHECK(systems_of_python("a = 1\nSYSTEMS = {  # b\n    \"c\": 2,\n    \"d\": 3,\n}\n") == "c d");
 }
 
 TEST_CASE("no line of code is longer than 100 columns", "[repository]") {

@@ -4,6 +4,7 @@ usage: torch_systems.py MODEL ... [--epochs N] [--batch B] [--channels-last] [--
 
 One line per epoch: model, epoch, seconds and images/s of training, training loss, test accuracy.
 """
+
 import argparse
 import functools
 import gzip
@@ -55,15 +56,25 @@ class Net(nn.Module):
         layers = []
         for i, (inputs, outputs) in enumerate(zip((1, *widths), widths)):
             d = dilation if i == 1 else 1
-            layers.append(DeformableConv(inputs, outputs) if deformable else
-                          nn.Conv2d(inputs, outputs, 3, padding=d, dilation=d))
+            layers.append(
+                DeformableConv(inputs, outputs)
+                if deformable
+                else nn.Conv2d(inputs, outputs, 3, padding=d, dilation=d)
+            )
             layers += [nn.BatchNorm2d(outputs)] if batch_norm else []
             layers.append(nn.ReLU())
             layers += [nn.MaxPool2d(2)] if i < 2 else []  # the deep net keeps 7x7 from here on
         dropout = [nn.Dropout(drop)] if drop else []
         features = widths[-1] * 7 * 7
-        self.layers = nn.Sequential(*layers, nn.Flatten(), *dropout, nn.Linear(features, 128),
-                                    nn.ReLU(), *dropout, nn.Linear(128, CLASSES))
+        self.layers = nn.Sequential(
+            *layers,
+            nn.Flatten(),
+            *dropout,
+            nn.Linear(features, 128),
+            nn.ReLU(),
+            *dropout,
+            nn.Linear(128, CLASSES),
+        )
 
     def forward(self, x):
         return self.layers(x)
@@ -72,7 +83,7 @@ class Net(nn.Module):
 def read_idx(path):
     data = gzip.decompress(path.read_bytes())
     rank = data[3]
-    shape = struct.unpack(f">{rank}I", data[4:4 + 4 * rank])
+    shape = struct.unpack(f">{rank}I", data[4 : 4 + 4 * rank])
     values = np.frombuffer(data, np.uint8, offset=4 + 4 * rank)
     return torch.from_numpy(values.reshape(shape).copy())
 
@@ -115,8 +126,9 @@ def train_epoch(net, optimizer, schedule, images, labels, batch, alpha, bf16, de
 @torch.no_grad()
 def accuracy(net, images, labels):
     net.eval()
-    correct = sum((net(x).argmax(1) == y).sum().item()
-                  for x, y in zip(images.split(500), labels.split(500)))
+    correct = sum(
+        (net(x).argmax(1) == y).sum().item() for x, y in zip(images.split(500), labels.split(500))
+    )
     return correct / len(images)
 
 
@@ -129,8 +141,9 @@ def parse_arguments():
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--cosine", action="store_true", help="the rate falls to 0, as drape's")
     parser.add_argument("--target", type=float, default=2.0, help="accuracy that is enough")
-    parser.add_argument("--seconds", type=float, default=math.inf,
-                        help="a training that takes longer is broken off")
+    parser.add_argument(
+        "--seconds", type=float, default=math.inf, help="a training that takes longer is broken off"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="default: PyTorch's")
     parser.add_argument("--device", default="cpu")
@@ -142,8 +155,12 @@ def parse_arguments():
     parser.add_argument("--bf16", action="store_true", help="autocast, weights in f32")
     parser.add_argument("--no-eval", action="store_true")
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
-    parser.add_argument("--data", type=Path, default=os.environ.get("DRAPE_DATA"),
-                        help="folder of the four Fashion-MNIST files; default: $DRAPE_DATA")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=os.environ.get("DRAPE_DATA"),
+        help="folder of the four Fashion-MNIST files; default: $DRAPE_DATA",
+    )
     arguments = parser.parse_args()
     if arguments.data is None:
         parser.error("expected --data or DRAPE_DATA")
@@ -156,8 +173,13 @@ def report(record, as_json):
         print(json.dumps(record), flush=True)
         return
     test = "" if record["accuracy"] is None else f" test {record['accuracy']:.2%}"
-    print("{model} epoch {epoch} {seconds:.2f}s {images_per_second:.0f} img/s loss {loss:.4f}"
-          .format(**record) + test, flush=True)
+    print(
+        "{model} epoch {epoch} {seconds:.2f}s {images_per_second:.0f} img/s loss {loss:.4f}".format(
+            **record
+        )
+        + test,
+        flush=True,
+    )
 
 
 def train(model, arguments):
@@ -166,30 +188,52 @@ def train(model, arguments):
     options, alpha = SYSTEMS[model]
     net = Net(**options).to(arguments.device)
     images, labels = load(arguments.data, "train", arguments.device)
-    images, labels = images[:arguments.limit], labels[:arguments.limit]
+    images, labels = images[: arguments.limit], labels[: arguments.limit]
     test_images, test_labels = load(arguments.data, "t10k", arguments.device)
     if arguments.channels_last:
-        net, images, test_images = (item.to(memory_format=torch.channels_last)
-                                    for item in (net, images, test_images))
+        net, images, test_images = (
+            item.to(memory_format=torch.channels_last) for item in (net, images, test_images)
+        )
     fused = arguments.fused_adam or None  # None: PyTorch's own choice
     optimizer = torch.optim.Adam(net.parameters(), lr=arguments.lr, fused=fused)
     steps = arguments.epochs * -(-len(images) // arguments.batch)
-    schedule = (torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps) if arguments.cosine
-                else torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0))
+    schedule = (
+        torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        if arguments.cosine
+        else torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0)
+    )
     if arguments.compile:
         net = torch.compile(net, mode="reduce-overhead" if arguments.cuda_graphs else "default")
     begin = time.perf_counter()
     for epoch in range(1, arguments.epochs + 1):
         start = time.perf_counter()
-        loss = train_epoch(net, optimizer, schedule, images, labels, arguments.batch, alpha,
-                           arguments.bf16, begin + arguments.seconds)
+        loss = train_epoch(
+            net,
+            optimizer,
+            schedule,
+            images,
+            labels,
+            arguments.batch,
+            alpha,
+            arguments.bf16,
+            begin + arguments.seconds,
+        )
         if loss is None:
             break
         seconds = time.perf_counter() - start
         test = None if arguments.no_eval else accuracy(net, test_images, test_labels)
-        report(dict(model=model, epoch=epoch, seconds=seconds,
-                    images_per_second=len(images) / seconds, loss=loss, accuracy=test,
-                    elapsed=time.perf_counter() - begin), arguments.json)
+        report(
+            dict(
+                model=model,
+                epoch=epoch,
+                seconds=seconds,
+                images_per_second=len(images) / seconds,
+                loss=loss,
+                accuracy=test,
+                elapsed=time.perf_counter() - begin,
+            ),
+            arguments.json,
+        )
         if test is not None and test >= arguments.target:
             break
 

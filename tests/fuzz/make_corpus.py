@@ -2,6 +2,7 @@
 
 usage: python3 make_corpus.py
 """
+
 import gzip
 import json
 import struct
@@ -46,11 +47,22 @@ def training_state():
     progress = {"step": 3, "loss_sum": 1.5, "images": 4, "correct": 2, "streams": 9}
     best = {"best_epoch": 1, "best_value": 0.25, "waited": 0}
     totals = {"trained_images": 8, "training_seconds": 0.5, "seconds": 1.0}
-    state = {"device": "cpu", "epoch": 2, **progress, "seed": 7, **streams, "epoch_seconds": 0.5,
-             **best, **totals}
+    state = {
+        "device": "cpu",
+        "epoch": 2,
+        **progress,
+        "seed": 7,
+        **streams,
+        "epoch_seconds": 0.5,
+        **best,
+        **totals,
+    }
     record = struct.pack("<6d", 1e-3, 1.0, 0.5, 1.25, 0.25, 0.5)
-    metadata = {"kind": "drape training state 1", "run": json.dumps({"lr": "0.001"}),
-                "state": json.dumps(state)}
+    metadata = {
+        "kind": "drape training state 1",
+        "run": json.dumps({"lr": "0.001"}),
+        "state": json.dumps(state),
+    }
     tensors = {"model.b": ("F32", [2], bytes(8)), "history": ("F64", [1, 6], record)}
     return safetensors(tensors, metadata)
 
@@ -58,12 +70,14 @@ def training_state():
 TARGETS = {
     "config": {
         "numbers": b"# a\nepochs=7\nlr = 0.25\n; and\nseed=12345678901234567\nclip-norm=1e-1",
-        "words": b"optimizer=\"adamw\"\nout='a b'\nprotocol = published\ndevice=\"cpu\"\n",
+        "words": b'optimizer="adamw"\nout=\'a b\'\nprotocol = published\ndevice="cpu"\n',
         "flags": b"mirror=true\nquiet=off\ntensorboard=1\n",
         "structures": b"epochs=[7,8]\n[section]\nseed=1\n[section.part]\nb={1 2}\n[]\n",
     },
     "idx": {
-        "vector": idx(3), "images": idx(2, 3, 4), "none": idx(5, 0),
+        "vector": idx(3),
+        "images": idx(2, 3, 4),
+        "none": idx(5, 0),
         "compressed": gzip.compress(idx(2, 3, 4), mtime=0),
     },
     "gzip": {
@@ -72,24 +86,36 @@ TARGETS = {
         "bomb": gzip.compress(bytes(100_000), mtime=0),
     },
     "images": {
-        "grey": png(3, 2, 8, 0), "bits": png(9, 2, 1, 0), "deep": png(2, 2, 16, 0),
-        "alpha": png(2, 2, 8, 4), "colour": png(2, 2, 8, 2), "rgba": png(2, 2, 16, 6),
-        "interlaced": png(9, 9, 4, 0, 1), "tall": png(1, 1_500, 8, 0),
+        "grey": png(3, 2, 8, 0),
+        "bits": png(9, 2, 1, 0),
+        "deep": png(2, 2, 16, 0),
+        "alpha": png(2, 2, 8, 4),
+        "colour": png(2, 2, 8, 2),
+        "rgba": png(2, 2, 16, 6),
+        "interlaced": png(9, 9, 4, 0, 1),
+        "tall": png(1, 1_500, 8, 0),
         "wide": png(458_760, 2, 1, 0),
         "palette": png(4, 2, 2, 3, 0, [(b"PLTE", bytes(12)), (b"tRNS", bytes(4))]),
-        "described": png(2, 2, 8, 0, 0, [(b"gAMA", bytes((0, 0, 177, 143))),
-                                         (b"tEXt", b"Title\0grey")]),
-        "idx": idx(2, 3, 4), "one": idx(3, 4), "compressed": gzip.compress(idx(2, 3, 4), mtime=0),
+        "described": png(
+            2, 2, 8, 0, 0, [(b"gAMA", bytes((0, 0, 177, 143))), (b"tEXt", b"Title\0grey")]
+        ),
+        "idx": idx(2, 3, 4),
+        "one": idx(3, 4),
+        "compressed": gzip.compress(idx(2, 3, 4), mtime=0),
     },
     "weights": {
         "empty": safetensors({}),
         "two": safetensors({"weight": ("F32", [1, 2], bytes(8)), "bias": ("F64", [1], bytes(8))}),
-        "types": safetensors({
-            name: (name, [1], bytes(size))
-            for name, size in (("F16", 2), ("BF16", 2), ("U8", 1), ("I32", 4), ("I64", 8))
-        }),
-        "metadata": safetensors({"scalar": ("F32", [], bytes(4)), "none": ("F32", [0, 3], b"")},
-                                {"layout": "NHWC", "note": "caf\u00e9", "sha256": "0" * 64}),
+        "types": safetensors(
+            {
+                name: (name, [1], bytes(size))
+                for name, size in (("F16", 2), ("BF16", 2), ("U8", 1), ("I32", 4), ("I64", 8))
+            }
+        ),
+        "metadata": safetensors(
+            {"scalar": ("F32", [], bytes(4)), "none": ("F32", [0, 3], b"")},
+            {"layout": "NHWC", "note": "caf\u00e9", "sha256": "0" * 64},
+        ),
     },
     "training_state": {"state": training_state()},
 }

@@ -16,6 +16,7 @@ Weights changed by 1e-15 move the losses by 4e-15 and the sums by 1e-12, but for
 biases of `enhanced`, which a batch norm follows: their gradient is rounding alone, and Adam's
 division makes it 1e-9.
 """
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -62,8 +63,12 @@ class Parameters:
     def summaries(self):
         for name, value in zip(self.names, self.values):
             value = value.detach()
-            yield dict(name=name, elements=value.numel(), sum=value.sum().item(),
-                       sum_of_squares=value.square().sum().item())
+            yield dict(
+                name=name,
+                elements=value.numel(),
+                sum=value.sum().item(),
+                sum_of_squares=value.square().sum().item(),
+            )
 
 
 class Model:
@@ -77,24 +82,34 @@ class Model:
             self.convs.append(self._conv(f"conv{i + 1}", C, K, dilation if i == 1 else 1))
             self.running.append((torch.zeros(K).double(), torch.ones(K).double()))
         features = 7 * 7 * widths[-1]
-        self.linears = [self._linear("linear1", features, 128),
-                        self._linear("linear2", 128, CLASSES)]
+        self.linears = [
+            self._linear("linear1", features, 128),
+            self._linear("linear2", 128, CLASSES),
+        ]
 
     def _conv(self, name, C, K, dilation):
         parameters, layer = self.parameters, dict(dilation=dilation)
         if self.deformable:
-            layer["offset"] = (parameters.constant(f"{name}.offset.weight", 0, 18, 3, 3, C),
-                               parameters.constant(f"{name}.offset.bias", 0, 18))
-        layer["conv"] = (parameters.drawn(f"{name}.weight", K, 3, 3, C, fan_in=9 * C),
-                         parameters.drawn(f"{name}.bias", K, fan_in=9 * C))
+            layer["offset"] = (
+                parameters.constant(f"{name}.offset.weight", 0, 18, 3, 3, C),
+                parameters.constant(f"{name}.offset.bias", 0, 18),
+            )
+        layer["conv"] = (
+            parameters.drawn(f"{name}.weight", K, 3, 3, C, fan_in=9 * C),
+            parameters.drawn(f"{name}.bias", K, fan_in=9 * C),
+        )
         if self.regularised:
-            layer["norm"] = (parameters.constant(f"{name}.gamma", 1, K),
-                             parameters.constant(f"{name}.beta", 0, K))
+            layer["norm"] = (
+                parameters.constant(f"{name}.gamma", 1, K),
+                parameters.constant(f"{name}.beta", 0, K),
+            )
         return layer
 
     def _linear(self, name, inputs, outputs):
-        return (self.parameters.drawn(f"{name}.weight", outputs, inputs, fan_in=inputs),
-                self.parameters.drawn(f"{name}.bias", outputs, fan_in=inputs))
+        return (
+            self.parameters.drawn(f"{name}.weight", outputs, inputs, fan_in=inputs),
+            self.parameters.drawn(f"{name}.bias", outputs, fan_in=inputs),
+        )
 
     def _dropout(self, x, step, index):
         if not self.regularised:
@@ -113,8 +128,7 @@ class Model:
             else:
                 x = F.conv2d(x, *layer["conv"], padding=d, dilation=d)
             if self.regularised:
-                x = F.batch_norm(
-                    x, *running, *layer["norm"], training=True, momentum=0.1, eps=1e-5)
+                x = F.batch_norm(x, *running, *layer["norm"], training=True, momentum=0.1, eps=1e-5)
             x = F.relu(x)
             if i < 2:  # the deep network keeps 7x7 from here on
                 x = F.max_pool2d(x, 2)

@@ -1,4 +1,5 @@
 """Goldens of batch norm, pooling, losses and optimisers, by PyTorch in float64, images in NHWC."""
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -24,11 +25,26 @@ def batch_norm():
         tx, tgamma, tbeta = map(to_torch, (x, gamma, beta))
         y = F.batch_norm(tx, mean, var, tgamma, tbeta, mode == "train", momentum, eps)
         y.backward(to_torch(dy))
-        goldens.append(dict(
-            name=name, mode=mode, momentum=momentum, eps=eps, x=x, gamma=gamma, beta=beta,
-            running_mean=before[0], running_var=before[1], running_mean_after=mean.numpy(),
-            running_var_after=var.numpy(), y=to_ours(y), dy=dy, dx=gradient_to_ours(tx),
-            dgamma=gradient_to_ours(tgamma), dbeta=gradient_to_ours(tbeta)))
+        goldens.append(
+            dict(
+                name=name,
+                mode=mode,
+                momentum=momentum,
+                eps=eps,
+                x=x,
+                gamma=gamma,
+                beta=beta,
+                running_mean=before[0],
+                running_var=before[1],
+                running_mean_after=mean.numpy(),
+                running_var_after=var.numpy(),
+                y=to_ours(y),
+                dy=dy,
+                dx=gradient_to_ours(tx),
+                dgamma=gradient_to_ours(tgamma),
+                dbeta=gradient_to_ours(tbeta),
+            )
+        )
     return goldens
 
 
@@ -48,13 +64,27 @@ def pooling():
     ]:
         x = draw.integers(-3, 1, *shape)  # few values, so that most windows hold a tie
         tx = to_torch(x)
-        y = (F.max_pool2d(tx, kernel, stride, padding) if op == "max" else
-             F.avg_pool2d(tx, kernel, stride, padding, count_include_pad=include))
+        y = (
+            F.max_pool2d(tx, kernel, stride, padding)
+            if op == "max"
+            else F.avg_pool2d(tx, kernel, stride, padding, count_include_pad=include)
+        )
         dy = draw.normal(*to_ours(y).shape)
         y.backward(to_torch(dy))
-        goldens.append(dict(
-            name=name, op=op, kernel=kernel, stride=stride, padding=padding,
-            count_include_pad=include, x=x, y=to_ours(y), dy=dy, dx=gradient_to_ours(tx)))
+        goldens.append(
+            dict(
+                name=name,
+                op=op,
+                kernel=kernel,
+                stride=stride,
+                padding=padding,
+                count_include_pad=include,
+                x=x,
+                y=to_ours(y),
+                dy=dy,
+                dx=gradient_to_ours(tx),
+            )
+        )
     return goldens
 
 
@@ -62,8 +92,10 @@ def losses():
     """softmax_cross_entropy: mean over rows of -sum_c target * log softmax(logits).
     binary_cross_entropy: with logits, mean over rows and classes."""
     draw, goldens = Draw(6), []
-    functions = {"softmax_cross_entropy": F.cross_entropy,
-                 "binary_cross_entropy": F.binary_cross_entropy_with_logits}
+    functions = {
+        "softmax_cross_entropy": F.cross_entropy,
+        "binary_cross_entropy": F.binary_cross_entropy_with_logits,
+    }
     inputs = {
         "soft": (draw.normal(5, 10), draw.probabilities(5, 10)),
         "one_hot": (draw.normal(4, 3), np.eye(3)[[2, 0, 1, 2]]),
@@ -75,8 +107,16 @@ def losses():
             tlogits = to_torch(logits)
             loss = function(tlogits, torch.from_numpy(target))
             loss.backward()
-            goldens.append(dict(name=f"{op}_{name}", op=op, logits=logits, target=target,
-                                loss=loss.item(), dlogits=gradient_to_ours(tlogits)))
+            goldens.append(
+                dict(
+                    name=f"{op}_{name}",
+                    op=op,
+                    logits=logits,
+                    target=target,
+                    loss=loss.item(),
+                    dlogits=gradient_to_ours(tlogits),
+                )
+            )
     return goldens
 
 
@@ -88,7 +128,9 @@ OPTIMIZERS = {
     "sgd": (torch.optim.SGD, dict(lr=0.1)),
     "sgd_momentum": (torch.optim.SGD, dict(lr=0.1, momentum=0.9)),
     "sgd_nesterov_weight_decay": (
-        torch.optim.SGD, dict(lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.05)),
+        torch.optim.SGD,
+        dict(lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.05),
+    ),
 }
 OPTIONS = ("lr", "betas", "eps", "momentum", "nesterov", "weight_decay")
 
@@ -98,7 +140,7 @@ def optimizers():
     (L2), except in AdamW: x *= 1 - lr * weight_decay."""
     draw = Draw(7)
     start, gradients = draw.normal(7), draw.normal(5, 7)
-    gradients[:, 0] = 0.0   # Adam: 0 / (0 + eps)
+    gradients[:, 0] = 0.0  # Adam: 0 / (0 + eps)
     gradients[1:, 1] = 0.0  # momentum alone
     gradients[:, 2] *= 1e-8  # as small as Adam's eps
     goldens = []
@@ -111,6 +153,14 @@ def optimizers():
             optimizer.step()
             after.append(x.detach().numpy().copy())
         used = {key: optimizer.defaults[key] for key in OPTIONS if key in optimizer.defaults}
-        goldens.append(dict(name=name, optimizer=optimizer_class.__name__, **used,
-                            x=start, gradients=gradients, x_after=np.stack(after)))
+        goldens.append(
+            dict(
+                name=name,
+                optimizer=optimizer_class.__name__,
+                **used,
+                x=start,
+                gradients=gradients,
+                x_after=np.stack(after),
+            )
+        )
     return goldens

@@ -1,4 +1,5 @@
 """PyTorch's layouts to ours and back: NCHW <-> NHWC and [K,C,R,S] <-> [K,R,S,C] alike."""
+
 import numpy as np
 import torch
 

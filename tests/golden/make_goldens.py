@@ -7,6 +7,7 @@ Each file is {"made_by": versions, "cases": [...]}. An array is {"shape": [...],
 our layouts, and its numbers read back to the same bits. The files are committed: tests need no
 Python.
 """
+
 import json
 import sys
 from pathlib import Path

@@ -1,4 +1,5 @@
 """kernels/philox.h in numpy: Philox4x32-10 of Salmon et al. 2011, so that both sides draw alike."""
+
 import numpy as np
 
 LOW = np.uint64(0xFFFFFFFF)
@@ -10,7 +11,11 @@ KNOWN_ANSWERS = {
     (0, 0, 0): (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8),
     (ALL_ONES, ALL_ONES, ALL_ONES): (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD),
     (0x299F31D0A4093822, 0x0370734413198A2E, 0x85A308D3243F6A88): (
-        0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
+        0xD16CFE09,
+        0x94FDCCEB,
+        0x5001E420,
+        0x24126EA1,
+    ),
 }
 
 
@@ -50,5 +55,7 @@ def golden():
     """{seed, id, block, words}: the known answers, then a few streams of ours."""
     check_known_answers()
     ours = [(2024, 0, 0), (2024, 1, 105000), (77, 1, 2**32), (2**63 + 5, 2**48 + 3, 2**40)]
-    return [dict(seed=seed, id=stream, block=block, words=blocks(seed, stream, [block])[0].tolist())
-            for seed, stream, block in [*KNOWN_ANSWERS, *ours]]
+    return [
+        dict(seed=seed, id=stream, block=block, words=blocks(seed, stream, [block])[0].tolist())
+        for seed, stream, block in [*KNOWN_ANSWERS, *ours]
+    ]

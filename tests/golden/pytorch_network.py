@@ -1,4 +1,5 @@
 """The study's networks in PyTorch, with the names that models/pytorch.h translates to."""
+
 import torch.nn.functional as F
 from torch import nn
 from torchvision.ops import DeformConv2d
@@ -18,8 +19,16 @@ SYSTEMS = {  # arguments of Net
 class Net(nn.Module):
     """Images [N,1,side,side]; without dropout, which eval mode has none of."""
 
-    def __init__(self, widths=(32, 64), dilation=1, deformable=False, batch_norm=False, side=28,
-                 hidden=128, classes=10):
+    def __init__(
+        self,
+        widths=(32, 64),
+        dilation=1,
+        deformable=False,
+        batch_norm=False,
+        side=28,
+        hidden=128,
+        classes=10,
+    ):
         super().__init__()
         self.convs, self.offs, self.bns = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for i, (a, b) in enumerate(zip((1, *widths), widths)):

@@ -7,6 +7,7 @@ types: one tensor of each type that is read, named after it. pytorch: the state 
 of deformable convolutions with batch norm, images "x" and its answer "logits". The files are
 committed: tests need no Python.
 """
+
 from pathlib import Path
 
 import torch

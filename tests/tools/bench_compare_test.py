@@ -59,8 +59,7 @@ def main():
         # The program runs again with its arguments, the last of which say where to write.
         program = folder / "bench_fake"
         program.write_text(
-            '#!/bin/sh\n[ "$1" = --filter ] && [ "$2" = "a b" ] || exit 3\n'
-            f'cp "{new}" "$4"\n'
+            '#!/bin/sh\n[ "$1" = --filter ] && [ "$2" = "a b" ] || exit 3\n' f'cp "{new}" "$4"\n'
         )
         program.chmod(0o755)
         code, said, words = compared(old, "--bin", folder, "--fail-slower", 5)

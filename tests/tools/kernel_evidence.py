@@ -3,12 +3,7 @@
 
 usage: kernel_evidence.py BUILD_FOLDER [--cuobjdump PATH] [--out FILE.md] [FILE.cu ...]
 
-Prints a table in Markdown of the files' kernels that say how many threads a block has (all but
-loops over elements), by default those of deformable convolution. Warps are those that an SM holds
-at once (registers, static shared memory and threads of a block allow it) out of the 64 that it
-could; a launch that asks for dynamic shared memory holds fewer. Products on tensor cores (HMMA,
-HGMMA), loads and stores of 128 bits, and accesses of local memory (LDL, STL: registers that are
-spilled) are counted in the machine code.
+Prints a table in Markdown, by default of deformable convolution. What it shows: EXPLANATION below.
 
 cuobjdump disassembles it with nvdisasm, which must lie beside it or on PATH. (NVIDIA's toolkit has
 both; so has Python's triton, in backends/nvidia/bin.)
@@ -24,8 +19,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-from kernel_resources import assembler_output, demangled, entries, resources, short
+from kernel_resources import assembler_output, entries, resources
 
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench"))
+from markdown import table  # noqa: E402
+
+EXPLANATION = """\
+Kernels that say how many threads a block has: all but loops over elements. Warps are those that an
+SM holds at once (registers, static shared memory and threads of a block allow it) out of the 64
+that it could; a launch that asks for dynamic shared memory holds fewer. Products on tensor cores
+(HMMA, HGMMA), loads and stores of 128 bits, and accesses of local memory (LDL, STL: registers that
+are spilled) are counted in the machine code.
+"""
 FLAGSHIP = ("deform_conv2d.cu", "deform_conv2d_points.cu", "deform_conv2d_weight.cu")
 WARPS, BLOCKS, REGISTERS = 64, 32, 65536  # of an SM; CUDA C++ Programming Guide, "Compute
 SHARED = {"sm_80": 164 << 10, "sm_90": 228 << 10}  # Capabilities": technical specifications
@@ -112,13 +118,12 @@ def markdown(rows, command, commit):
     head = ["kernel", "for", "registers", "static shared bytes", "threads of a block"]
     head += ["warps of 64", *INSTRUCTIONS]
     lines = ["# What can be proved of the kernels without a GPU", ""]
-    lines += [f"`{command}`, commit {commit}.", "", *__doc__.split("\n\n")[2].splitlines(), ""]
-    lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += [f"`{command}`, commit {commit}.", "", *EXPLANATION.splitlines(), ""]
+    cells = []
     for kernel, threads, warps, counts in rows:
-        cells = [f"`{kernel.name}`", kernel.architecture, kernel.registers, kernel.shared]
-        cells += [threads, warps, *counts.values()]
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return "\n".join(lines) + "\n"
+        of_compiler = f"`{kernel.name}`", kernel.architecture, kernel.registers, kernel.shared
+        cells.append((*of_compiler, threads, warps, *counts.values()))
+    return "\n".join(lines + table(head, cells)) + "\n"
 
 
 def main():
@@ -134,8 +139,7 @@ def main():
     for entry in entries(arguments.build_folder, wanted):
         rows += evidence(entry, cuobjdump)
     rows.sort(key=lambda row: row[0])
-    root = Path(__file__).resolve().parents[2]
-    describe = ["git", "-C", root, "describe", "--always", "--dirty"]
+    describe = ["git", "-C", ROOT, "describe", "--always", "--dirty"]
     commit = subprocess.run(describe, capture_output=True, text=True).stdout.strip() or "unknown"
     command = " ".join(["tests/tools/kernel_evidence.py build/release", *arguments.files])
     page = markdown(rows, command, commit)

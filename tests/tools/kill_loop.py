@@ -32,6 +32,27 @@ def digest(folder):
     return hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
+def killed_until_done(program, folder, draw, longest):
+    """How many kills a run took that was let go on each time; exits if it cannot."""
+    kills = 0
+    while True:
+        process = subprocess.Popen(
+            command(program, folder, draw.choice((1, 2))),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            _, errors = process.communicate(timeout=draw.uniform(0.0, longest))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            kills += 1
+            continue
+        if process.returncode != 0:
+            sys.exit(f"kill_loop: after {kills} kills of {folder.name}: {errors.decode()}")
+        return kills
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("program")
@@ -48,30 +69,13 @@ def main():
         kills = runs = 0
         while kills < arguments.kills:
             folder = Path(scratch) / f"run{runs}"
-            while True:
-                threads = draw.choice((1, 2))
-                process = subprocess.Popen(command(arguments.program, folder, threads),
-                                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-                try:
-                    _, errors = process.communicate(timeout=draw.uniform(0.0, longest))
-                except subprocess.TimeoutExpired:
-                    process.send_signal(signal.SIGKILL)
-                    process.communicate()
-                    kills += 1
-                    if kills % 100 == 0:
-                        print(f"{kills} kills", flush=True)
-                    continue
-                if process.returncode != 0:
-                    print(f"kill_loop: after {kills} kills: {errors.decode()}", file=sys.stderr)
-                    return 1
-                break
+            kills += killed_until_done(arguments.program, folder, draw, longest)
             runs += 1
             if digest(folder) != expected:
-                print(f"kill_loop: after {kills} kills: other weights", file=sys.stderr)
-                return 1
+                sys.exit(f"kill_loop: after {kills} kills: other weights")
+            print(f"{kills} kills", flush=True)
     print(f"{kills} kills, {runs} runs that came to the same weights")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

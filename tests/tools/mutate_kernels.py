@@ -132,7 +132,28 @@ class Tests:
         return ""
 
 
-def main():
+def verdict_on(path, number, changed, tests):
+    """(the line as it was, how the tests of the builds notice the change: "" if they do not)"""
+    source = path.read_text()
+    lines = source.split("\n")
+    before, lines[number] = lines[number], changed
+    try:
+        path.write_text("\n".join(lines))
+        return before, next(filter(None, (of_build.verdict() for of_build in tests)), "")
+    finally:
+        path.write_text(source)
+
+
+def places(arguments):
+    """(place in the shuffled list, candidate) of this share, behind those to skip."""
+    everything = candidates(arguments.only)
+    random.Random(arguments.seed).shuffle(everything)
+    share, shares = arguments.share
+    mine = list(enumerate(everything, start=1))[share - 1 :: shares]
+    return [entry for entry in mine if entry[0] > arguments.skip]
+
+
+def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("builds", nargs="+", metavar="BUILD")
     parser.add_argument("--count", type=int, default=100)
@@ -141,31 +162,21 @@ def main():
     parser.add_argument("--skip", type=int, default=0, help="places of the list")
     parser.add_argument("--only", default="", help="part of a file's name")
     arguments = parser.parse_args()
+    arguments.share = tuple(map(int, arguments.share.split("/")))
+    return arguments
+
+
+def main():
+    arguments = parse_arguments()
     tests = [
         Tests(build, ALL_BUT_STEPS if i else ALL_TESTS) for i, build in enumerate(arguments.builds)
     ]
-    everything = candidates(arguments.only)
-    random.Random(arguments.seed).shuffle(everything)
-    share, shares = map(int, arguments.share.split("/"))
+    wanted = -(-arguments.count // arguments.share[1])
     counted = killed = 0
-    mine = list(enumerate(everything, start=1))[share - 1 :: shares]
-    for place, (path, number, changed) in mine:
-        if place <= arguments.skip:
-            continue
-        if counted == -(-arguments.count // shares):
+    for place, (path, number, changed) in places(arguments):
+        if counted == wanted:
             break
-        source = path.read_text()
-        lines = source.split("\n")
-        before, lines[number] = lines[number], changed
-        verdict = ""
-        try:
-            path.write_text("\n".join(lines))
-            for of_build in tests:
-                verdict = of_build.verdict()
-                if verdict:
-                    break
-        finally:
-            path.write_text(source)
+        before, verdict = verdict_on(path, number, changed, tests)
         if verdict == "does not compile":
             continue  # no mutant
         counted += 1

@@ -84,8 +84,12 @@ def main():
             difference = abs(softmax(evaluator(target)(x).astype(numpy.float64)) - ours).max()
             print(f"{system}: largest difference of a probability {difference:.1e}", flush=True)
             worst = max(worst, difference)
-        subprocess.run([arguments.bin / "drape_tests", "write a modulated layer"], check=True,
-                       capture_output=True, env={**os.environ, "DRAPE_ONNX_FOLDER": str(folder)})
+        subprocess.run(
+            [arguments.bin / "drape_tests", "write a modulated layer"],
+            check=True,
+            capture_output=True,
+            env={**os.environ, "DRAPE_ONNX_FOLDER": str(folder)},
+        )
         x = numpy.fromfile(folder / "modulated.x", numpy.float32).reshape(1, 4, 9, 8)
         y = numpy.fromfile(folder / "modulated.y", numpy.float32).reshape(1, 6, 7, 6)
         difference = abs(evaluator(folder / "modulated.onnx")(x) - y).max()

@@ -78,8 +78,11 @@ def main():
             save_file(net.state_dict(), again, metadata)
             returns = numpy.array_equal(predictions(arguments.bin, again, images), ours)
             same = same and returns
-            print(f"{system}: largest difference of a log-probability {difference:.1e}, back here "
-                  f"{'the same' if returns else 'NOT the same'} answers", flush=True)
+            print(
+                f"{system}: largest difference of a log-probability {difference:.1e}, back here "
+                f"{'the same' if returns else 'NOT the same'} answers",
+                flush=True,
+            )
     return 0 if same and worst <= TOLERANCE else 1
 
 

@@ -112,9 +112,19 @@ class Browser:
             os.dup2(apart[0], 3), os.dup2(apart[1], 4)
 
         self.process = subprocess.Popen(
-            [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-             "--remote-debugging-pipe", f"--user-data-dir={profile}"],
-            preexec_fn=connect, close_fds=False, stderr=subprocess.DEVNULL)
+            [
+                program,
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--remote-debugging-pipe",
+                f"--user-data-dir={profile}",
+            ],
+            preexec_fn=connect,
+            close_fds=False,
+            stderr=subprocess.DEVNULL,
+        )
         os.close(from_us), os.close(to_us)
         self.input, self.output = os.fdopen(to_browser, "wb"), os.fdopen(from_browser, "rb")
         self.rest, self.last, self.session, self.events = b"", 0, None, []
@@ -157,15 +167,24 @@ class Browser:
         return answer["result"].get("value")
 
     def look(self, width, scheme="light", medium="screen"):
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=900,
-                  deviceScaleFactor=1, mobile=width == PHONE)
-        self.call("Emulation.setEmulatedMedia", media=medium,
-                  features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=900,
+            deviceScaleFactor=1,
+            mobile=width == PHONE,
+        )
+        self.call(
+            "Emulation.setEmulatedMedia",
+            media=medium,
+            features=[{"name": "prefers-color-scheme", "value": scheme}],
+        )
 
     def open(self, page):
         target = self.call("Target.createTarget", of_page=False, url="about:blank")["targetId"]
-        self.session = self.call("Target.attachToTarget", of_page=False, targetId=target,
-                                 flatten=True)["sessionId"]
+        self.session = self.call(
+            "Target.attachToTarget", of_page=False, targetId=target, flatten=True
+        )["sessionId"]
         self.events = []
         for domain in ("Page", "Runtime", "Log"):
             self.call(domain + ".enable")
@@ -214,8 +233,10 @@ def mistakes_of(browser, page):
         browser.look(DESKTOP, scheme, medium)
         worst = browser.evaluate(LEAST_READABLE)
         if worst["ratio"] < LEAST_CONTRAST:
-            found.append(f"{scheme}, {medium}: expected a contrast of {LEAST_CONTRAST}, "
-                         f"got {worst['ratio']:.2f} of '{worst['text']}'")
+            found.append(
+                f"{scheme}, {medium}: expected a contrast of {LEAST_CONTRAST}, "
+                f"got {worst['ratio']:.2f} of '{worst['text']}'"
+            )
     broken = browser.evaluate(BROKEN_IMAGES)
     if broken:
         found.append(f"images: expected all to be shown, got {broken} that are not")
@@ -227,10 +248,25 @@ def mistakes_of(browser, page):
 
 
 def make_report(compare, folder):
-    subprocess.run([compare, "--synthetic", "--systems", "standard,deformable,deformable_mixup",
-                    "--epochs", "2", "--limit", "240", "--threads", "1", "--quiet",
-                    "--out", str(folder)],
-                   check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [
+            compare,
+            "--synthetic",
+            "--systems",
+            "standard,deformable,deformable_mixup",
+            "--epochs",
+            "2",
+            "--limit",
+            "240",
+            "--threads",
+            "1",
+            "--quiet",
+            "--out",
+            str(folder),
+        ],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     return folder / "report.html"
 
 
@@ -244,8 +280,9 @@ def take_shots(browser, page, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--compare", help="the program that makes a report")
     parser.add_argument("--page", type=pathlib.Path, help="a report that is there")
     parser.add_argument("--shots", type=pathlib.Path, help="folder for pictures of it")
