@@ -22,6 +22,7 @@
 #include "kernels/parallel.h"
 #include "layers/conv2d.h"
 #include "models/build.h"
+#include "optim/metrics.h"
 #include "optim/profile.h"
 #include "optim/trainer.h"
 
@@ -162,7 +163,8 @@ Subject network_subject(const Options& options) {
 // Where the time of a step goes.
 void print_layers(const Options& options, Subject& subject) {
   const Examples all = drawn_examples(options.batch, subject.size, options.device());
-  const auto batch = gather_batch(all.images, all.labels, all.indices, all.classes, {}, DType::f32);
+  const auto batch = gather_batch(all.images, all.labels, all.indices, all.classes, {},
+                                  compute_type(subject.model));
   const std::vector<PartSeconds> parts = time_parts(subject.model, batch, options.steps);
   double sum = 0.0;
   for (const PartSeconds& part : parts) sum += part.forward + part.backward;

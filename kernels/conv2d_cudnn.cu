@@ -27,15 +27,28 @@ void check(cudnnStatus_t status, const char* call) {
 #define DRAPE_CUDNN(function, ...) \
   check(DRAPE_VENDOR_FUNCTION(cudnn(), function)(__VA_ARGS__), #function)
 
-cudnnHandle_t handle_on(Cuda cuda) {
-  static const cudnnHandle_t instance = [] {
-    cudnnHandle_t created = nullptr;
-    DRAPE_CUDNN(cudnnCreate, &created);
-    return created;
-  }();
-  DRAPE_CUDNN(cudnnSetStream, instance, cuda.stream);
-  return instance;
-}
+// cuDNN's handle on the tag's stream. One thread at a time has it, as cuDNN asks.
+class Handle {
+ public:
+  explicit Handle(Cuda cuda) : lock_(mutex()) { DRAPE_CUDNN(cudnnSetStream, get(), cuda.stream); }
+  operator cudnnHandle_t() const { return get(); }
+
+ private:
+  static std::mutex& mutex() {
+    static std::mutex instance;
+    return instance;
+  }
+  static cudnnHandle_t get() {
+    static const cudnnHandle_t instance = [] {
+      cudnnHandle_t created = nullptr;
+      DRAPE_CUDNN(cudnnCreate, &created);
+      return created;
+    }();
+    return instance;
+  }
+
+  std::lock_guard<std::mutex> lock_;
+};
 
 void create(cudnnTensorDescriptor_t* d) {
   DRAPE_CUDNN(cudnnCreateTensorDescriptor, d);
@@ -142,14 +155,12 @@ struct BackwardFilter {
 // none if there is none. Asked once for each geometry and type.
 template <class Product>
 std::optional<typename Product::Performance> choose(Cuda cuda, const Conv2dGeometry& g,
-                                                    cudnnDataType_t type, cudnnHandle_t handle,
+                                                    cudnnDataType_t type, const Handle& handle,
                                                     const Convolution& d) {
   using Performance = typename Product::Performance;
   using Key = std::tuple<Conv2dGeometry, Math, cudnnDataType_t>;
-  static std::mutex mutex;
   static std::map<Key, std::optional<Performance>> known;
   const Key key{g, cuda.math, type};
-  const std::lock_guard lock(mutex);
   if (const auto found = known.find(key); found != known.end()) return found->second;
   std::array<Performance, 16> proposals;
   int count = 0;
@@ -175,7 +186,7 @@ bool by_cudnn(Cuda cuda, const Conv2dGeometry& g, const T* a, const T* b, T* out
   constexpr cudnnDataType_t kType =
       std::is_same_v<T, BFloat16> ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
   if (std::is_same_v<T, double>) return false;
-  const cudnnHandle_t handle = handle_on(cuda);
+  const Handle handle(cuda);
   const Convolution d(cuda, g, kType);
   const auto choice = choose<Product>(cuda, g, kType, handle, d);
   if (!choice) return false;

@@ -89,18 +89,31 @@ struct LaunchSize {
   std::size_t shared_bytes = 0;  // dynamic
 };
 
+/// Up to here a launch has dynamic shared memory without asking for it. A device has 48 KiB for
+/// those that do not ask, the kernel's variables among them.
+inline constexpr std::size_t kWithoutAsking = 32 << 10;
+
+#if defined(__CUDACC__)
+/// Asks for so many bytes of dynamic shared memory, which recorded launches of more keep.
+template <class Kernel>
+void ask_for_shared_memory(const char* name, Kernel* kernel, std::size_t bytes) {
+  const auto* address = reinterpret_cast<const void*>(kernel);
+  cudaFuncAttributes attributes{};
+  check_cuda(cudaFuncGetAttributes(&attributes, address), name);
+  check_cuda(
+      cudaFuncSetAttribute(address, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                           std::max(static_cast<int>(bytes), attributes.maxDynamicSharedSizeBytes)),
+      name);
+}
+#endif
+
 /// Launches a kernel on the tag's stream. Error naming it if the device refuses.
 template <class... Parameters, class... Arguments>
 void launch(Cuda cuda, const char* name, const LaunchSize& size, void (*kernel)(Parameters...),
             Arguments&&... arguments) {
   note_work(name);
 #if defined(__CUDACC__)
-  constexpr std::size_t kWithoutAsking = 48 << 10;
-  if (size.shared_bytes > kWithoutAsking) {
-    check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                    static_cast<int>(size.shared_bytes)),
-               name);
-  }
+  if (size.shared_bytes > kWithoutAsking) ask_for_shared_memory(name, kernel, size.shared_bytes);
   cudaLaunchConfig_t config{};
   config.gridDim = size.grid;
   config.blockDim = size.block;

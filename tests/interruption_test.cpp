@@ -60,7 +60,7 @@ TEST_CASE("a new run that ends before its first epoch leaves the results of an o
       if (state.filename() > "state-000000000002.safetensors") return true;
     return false;
   };
-  for (int i = 0; i < 4000 && !trains(); ++i)
+  for (int i = 0; i < 12000 && !trains(); ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   const ProgramEnd beside = run("standard --quiet" + kSmall + out);
   CHECK(beside.exit_code == 1);
@@ -81,7 +81,7 @@ TEST_CASE("a program that goes on ends as if it had not been interrupted, also o
   Process program({program_folder() / "standard", "--synthetic", "--limit", "240", "--epochs", "3",
                    "--batch", "16", "--checkpoint-steps", "4", "--quiet", "--out",
                    (folder / "in_pieces").string()});
-  for (int i = 0; i < 4000 && !fs::exists(in_pieces / "checkpoints"); ++i)
+  for (int i = 0; i < 12000 && !fs::exists(in_pieces / "checkpoints"); ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   program.send(SIGKILL);
   program.wait();

@@ -99,13 +99,14 @@ class Peers:
         x = self.randn(n, c, h, w).detach().to(memory_format=torch.channels_last)
         return x.requires_grad_()
 
-    def conv2d(self, size, dilation=1, relu=False):
+    def conv2d(self, size, dilation=1, relu=False, pool=False):
         n, c, k, h, w = size
         inputs = self.images(n, h, w, c), self.randn(k, c, 3, 3), self.randn(k)
 
         def function():
             y = F.conv2d(*inputs, padding=dilation, dilation=dilation)
-            return F.relu(y) if relu else y
+            y = F.relu(y) if relu else y
+            return F.max_pool2d(y, 2) if pool else y
 
         return {"channels_last": (inputs, function)}
 
@@ -173,6 +174,7 @@ class Peers:
     def build(self, op, size):
         builders = {
             "relu": lambda: self.elementwise(size, F.relu),
+            "sigmoid": lambda: self.elementwise(size, torch.sigmoid),
             "dropout": lambda: self.elementwise(size, lambda x: F.dropout(x, 0.3)),
             "max_pool2d": lambda: self.elementwise(size, lambda x: F.max_pool2d(x, 2)),
             "avg_pool2d": lambda: self.elementwise(size, lambda x: F.avg_pool2d(x, 2)),
@@ -182,6 +184,7 @@ class Peers:
             "linear, relu": lambda: self.linear(size, relu=True),
             "conv2d": lambda: self.conv2d(size),
             "conv2d, relu": lambda: self.conv2d(size, relu=True),
+            "conv2d, relu, pooled": lambda: self.conv2d(size, relu=True, pool=True),
             "conv2d, one channel": lambda: self.conv2d(size),
             "conv2d, dilated": lambda: self.conv2d(size, dilation=2),
             "conv2d, dilated by ten": lambda: self.conv2d(size, dilation=10),

@@ -119,6 +119,29 @@ TEST_CASE("deform_conv2d on CUDA without gradients of x or of the offset", "[cud
   }
 }
 
+TEST_CASE("deform_conv2d on CUDA of eight channels, x without a gradient", "[cuda]") {
+  if (const std::string why = no_cuda(); !why.empty()) return skip(why);
+  const Op& op = large_rows()[4];
+  for (const auto& [dtype, tolerance] : {std::pair(DType::f32, 1e-5), {DType::bf16, 0x2p-8}}) {
+    CAPTURE(name(dtype));
+    const std::vector<Tensor> inputs = draw_inputs(op, dtype);
+    std::vector<Tensor> same, there;
+    for (const Tensor& input : inputs) {
+      same.push_back(input.to(DType::f64));
+      there.push_back(input.to(Device::cuda));
+    }
+    const Tensor dy = noise(op.function(same).shape(), {.seed = 5, .id = 0}, dtype);
+    const Differentiated exact = differentiate(op.function, same, dy.to(DType::f64));
+    for (std::size_t i = 1; i < there.size(); ++i) there[i].track();
+    backward(op.function(there), dy.to(Device::cuda));
+    for (std::size_t i = 1; i < there.size(); ++i) {
+      CAPTURE(i);
+      CHECK(difference(exact.grads[i], there[i].grad().to(Device::cpu)) <=
+            tolerance * largest(exact.grads[i]));
+    }
+  }
+}
+
 TEST_CASE("deform_conv2d on CUDA: a batch is what its images are, bit for bit", "[cuda]") {
   if (const std::string why = no_cuda(); !why.empty()) return skip(why);
   const Op batch = deformed("five", {5, 7, 6, 4}, {3, 3, 3, 4}, {.padding = 1});

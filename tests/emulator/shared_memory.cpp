@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "kernels/cuda.cuh"
 #include "tests/emulator/race.h"
 #include "tests/emulator/sanitizer.h"
 
@@ -41,7 +42,9 @@ void* SharedMemory::variable(const void* key, std::size_t bytes) {
     if (variable.key == key) return variable.data;
   }
   static_bytes_ += bytes;
-  if (static_bytes_ > kMostStatic || static_bytes_ + dynamic_bytes_ > kMost) return nullptr;
+  const bool asked = dynamic_bytes_ > kernels::kWithoutAsking;
+  if (static_bytes_ > kMostStatic) return nullptr;
+  if (static_bytes_ + dynamic_bytes_ > (asked ? kMost : kMostStatic)) return nullptr;
   return add(key, bytes);
 }
 

@@ -17,8 +17,8 @@ class SharedMemory {
   void start_launch(std::size_t dynamic_bytes);
   void start_block();
 
-  /// The variable of that key; null where a device has no more: 48 KiB, and 227 KiB
-  /// with what the launch asked for.
+  /// The variable of that key; null where a device has no more: 48 KiB with the launch's dynamic
+  /// memory, or, where the launch asks for that, 48 KiB, and 227 KiB with it.
   void* variable(const void* key, std::size_t bytes);
   /// What the launch asked for; null if nothing.
   void* dynamic() { return dynamic_; }
