@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <optional>
 #include <sstream>
+#include <string>
 #include <string_view>
 
 #include "examples/command_line.h"

@@ -3,7 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <istream>
-#include <string>
 #include <vector>
 
 namespace drape {

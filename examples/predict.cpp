@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <iterator>
 #include <nlohmann/json.hpp>
-#include <numeric>
+#include <span>
 #include <utility>
 
 #include "core/print.h"

@@ -1,8 +1,6 @@
 #include "examples/rehearsal.h"
 
 #include <algorithm>
-#include <cmath>
-#include <iterator>
 #include <span>
 
 #include "examples/report/text.h"

@@ -5,8 +5,6 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <string_view>
-#include <type_traits>
-#include <utility>
 
 #include "core/check.h"
 #include "core/file.h"
