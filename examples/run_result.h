@@ -37,8 +37,8 @@ struct RunResult {
   std::int64_t peak_memory_bytes = 0;
   std::string stop_reason;  // one line for people
   bool synthetic = false;   // trained on generated images, not on Fashion-MNIST
-  bool comparable =
-      true;  // on all of the official Fashion-MNIST: published numbers may stand beside
+  // Trained on all of the official Fashion-MNIST: published numbers may stand beside.
+  bool comparable = true;
   History history;
   Confusion confusion;  // on the evaluated set; empty if not counted
 
