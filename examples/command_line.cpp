@@ -51,18 +51,15 @@ void add_training_options(CLI::App& app, Settings& settings) {
   app.add_option("--batch", training.batch, "images per step")->check(count(1, kMany));
   app.add_option("--lr", training.learning_rate, "learning rate that the schedule starts from")
       ->check(above_zero(1e6));
-  add_choice<OptimizerKind>(
-      app, "--optimizer", training.optimizer,
-      {{"adam", OptimizerKind::adam}, {"adamw", OptimizerKind::adamw}, {"sgd", OptimizerKind::sgd}},
-      "sgd: with momentum 0.9");
+  add_choice(app, "--optimizer", training.optimizer,
+             {OptimizerKind::adam, OptimizerKind::adamw, OptimizerKind::sgd},
+             "sgd: with momentum 0.9");
   app.add_option("--weight-decay", training.weight_decay, "adamw: 0.01 unless given")
       ->check(real(0.0, 1e6));
-  add_choice<ScheduleKind>(app, "--schedule", training.schedule,
-                           {{"cosine", ScheduleKind::cosine},
-                            {"constant", ScheduleKind::constant},
-                            {"step", ScheduleKind::step},
-                            {"one_cycle", ScheduleKind::one_cycle}},
-                           "learning rate over time; step: a tenth every 10 epochs");
+  add_choice(
+      app, "--schedule", training.schedule,
+      {ScheduleKind::cosine, ScheduleKind::constant, ScheduleKind::step, ScheduleKind::one_cycle},
+      "learning rate over time; step: a tenth every 10 epochs");
   app.add_option("--patience", training.early_stopping.patience,
                  "epochs without a better validation accuracy before stopping; 0: never stop early")
       ->check(count(0, kMany));
@@ -73,10 +70,9 @@ void add_training_options(CLI::App& app, Settings& settings) {
 }
 
 void add_run_options(CLI::App& app, Settings& settings) {
-  add_choice<Protocol>(app, "--protocol", settings.protocol,
-                       {{"held_out", Protocol::held_out}, {"published", Protocol::published}},
-                       "validate on a twelfth of the training images, or (selects on the test set) "
-                       "on the test images");
+  add_choice(app, "--protocol", settings.protocol, {Protocol::held_out, Protocol::published},
+             "validate on a twelfth of the training images, or (selects on the test set) on the "
+             "test images");
   app.add_option("--seed", settings.training.seed, "of the first run")
       ->check(within(std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max() - kMany,
                      "a whole number of at most 20 digits"));
@@ -87,11 +83,10 @@ void add_run_options(CLI::App& app, Settings& settings) {
       app, "--device", settings.device,
       {{"auto", std::nullopt}, {"cpu", Device::cpu}, {"cuda", Device::cuda}},
       "auto: cuda where it works, else cpu");
-  add_choice<Precision>(
-      app, "--precision", settings.precision,
-      {{"tf32", Precision::tf32}, {"fp32", Precision::fp32}, {"bf16", Precision::bf16}},
-      "on cuda, of dense products: factors rounded to 10 bits of fraction, or exact; bf16: "
-      "of everything but weights in training, statistics and sums; the cpu has fp32 alone");
+  add_choice(app, "--precision", settings.precision,
+             {Precision::tf32, Precision::fp32, Precision::bf16},
+             "on cuda, of dense products: factors rounded to 10 bits of fraction, or exact; bf16: "
+             "of everything but weights in training, statistics and sums; the cpu has fp32 alone");
   app.add_option(
          "--data", settings.data,
          "folder with the four Fashion-MNIST files; default: $DRAPE_DATA, else a cache that "

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "data/augmentation.h"
 #include "optim/checkpoints.h"
@@ -11,6 +12,11 @@
 namespace drape {
 
 enum class OptimizerKind { adam, adamw, sgd };
+
+/// Enumerators as command lines and files spell them.
+std::string_view name(OptimizerKind optimizer);
+std::string_view name(ScheduleKind schedule);
+std::string_view name(Monitor monitor);
 
 /// How CUDA is asked for the kernels of a step: recorded, for all at once, or for each by itself.
 enum class Launching { recorded, each };
