@@ -4,12 +4,12 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <span>
 #include <utility>
 
 #include "core/check.h"
 #include "core/file.h"
 #include "examples/fields.h"
+#include "examples/first_batch.h"
 #include "layers/deform_conv2d.h"
 
 namespace drape {
@@ -17,7 +17,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kCountedImages = 64;
+constexpr std::int64_t kCountedImages = 64;
 constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 constexpr std::int64_t kMostCounted = std::int64_t{1} << 48;
 constexpr const char* kOffsetsFile = "offsets.json";
@@ -113,13 +113,9 @@ OffsetHistory read_offsets(const std::filesystem::path& folder) {
 
 OffsetRecorder::OffsetRecorder(std::filesystem::path folder, Sequential& model,
                                const Examples& examples)
-    : folder_(std::move(folder)), model_(model) {
-  const auto chosen =
-      std::span(examples.indices).first(std::min(kCountedImages, examples.indices.size()));
-  images_ = gather_batch(examples.images, examples.labels, chosen, examples.classes, {},
-                         compute_type(model))
-                .x;
-}
+    : folder_(std::move(folder)),
+      model_(model),
+      images_(first_batch(examples, kCountedImages, model).x) {}
 
 void OffsetRecorder::on_resume(const Resumption& from) {
   history_ = read_offsets(folder_);
