@@ -67,7 +67,7 @@ std::string find_rate(const Experiment& experiment, const StoredData& data,
   const std::vector<RateTrial>& trials = finding.trials;
   if (trials.empty()) return "";
   const auto lowest = std::ranges::min_element(trials, {}, &RateTrial::smoothed);
-  // What comes behind grows without end.
+  // Losses after the lowest one grow without bound: they do not set the scale.
   const double most =
       std::ranges::max(std::span(trials.begin(), lowest + 1), {}, &RateTrial::smoothed).smoothed;
   const std::size_t stride = std::max<std::size_t>(1, trials.size() / kLines);

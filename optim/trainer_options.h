@@ -18,7 +18,8 @@ std::string_view name(OptimizerKind optimizer);
 std::string_view name(ScheduleKind schedule);
 std::string_view name(Monitor monitor);
 
-/// How CUDA is asked for the kernels of a step: recorded, for all at once, or for each by itself.
+/// recorded: a step is captured as a CUDA graph once and replayed; each: every kernel is launched
+/// by itself.
 enum class Launching { recorded, each };
 
 struct TrainerOptions {
