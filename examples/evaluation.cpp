@@ -3,27 +3,16 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <nlohmann/json.hpp>
-#include <span>
+#include <utility>
 
 #include "core/print.h"
-#include "data/images.h"
+#include "examples/probabilities.h"
 #include "examples/report/svg.h"
 
 namespace drape {
 namespace {
-
-constexpr std::int64_t kJudgedAtOnce = 500;
-
-// log softmax of logits.
-std::vector<double> log_probabilities(std::span<const float> logits) {
-  const double largest = *std::ranges::max_element(logits);
-  double sum = 0.0;
-  for (const float logit : logits) sum += std::exp(logit - largest);
-  std::vector<double> result;
-  for (const float logit : logits) result.push_back(logit - largest - std::log(sum));
-  return result;
-}
 
 // Adds images up, one by one.
 class Tally {
@@ -94,18 +83,10 @@ GreyImage image_of(const LabelledImages& images, std::int64_t number) {
 
 ModelFigures evaluate_model(SavedModel& model, const LabelledImages& images) {
   DRAPE_CHECK(images.size() > 0, "evaluate: expected at least one image, got none");
-  const std::size_t classes = model.classes.size();
-  Tally tally(classes);
-  for (std::int64_t begin = 0; begin < images.size(); begin += kJudgedAtOnce) {
-    const std::int64_t end = std::min(begin + kJudgedAtOnce, images.size());
-    std::vector<GreyImage> some;
-    for (std::int64_t i = begin; i < end; ++i) some.push_back(image_of(images, i));
-    const std::vector<float> logits = logits_of(model, batch_of(some));
-    for (std::int64_t i = begin; i < end; ++i) {
-      const auto row = std::span(logits).subspan(static_cast<std::size_t>(i - begin) * classes);
-      tally.add(images.labels[static_cast<std::size_t>(i)], log_probabilities(row.first(classes)));
-    }
-  }
+  const auto rows =
+      log_probabilities(model, images.size(), [&](std::int64_t i) { return image_of(images, i); });
+  Tally tally(model.classes.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) tally.add(images.labels[i], rows[i]);
   return std::move(tally).figures();
 }
 
