@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/print.h"
+#include "examples/fraction.h"
 #include "examples/probabilities.h"
 #include "examples/report/svg.h"
 
@@ -53,9 +54,6 @@ class Tally {
   };
 
   ClassFigures figures_of(std::size_t c) const {
-    const auto part = [](std::int64_t count, std::int64_t of) {
-      return of == 0 ? 0.0 : static_cast<double>(count) / static_cast<double>(of);
-    };
     ClassFigures figures;
     std::int64_t taken = 0;
     for (std::size_t other = 0; other < figures_.confusion.size(); ++other) {
@@ -63,9 +61,9 @@ class Tally {
       taken += figures_.confusion[other][c];
     }
     const std::int64_t right = figures_.confusion[c][c];
-    figures.precision = part(right, taken);
-    figures.recall = part(right, figures.images);
-    figures.f1 = part(2 * right, taken + figures.images);
+    figures.precision = fraction(right, taken);
+    figures.recall = fraction(right, figures.images);
+    figures.f1 = fraction(2 * right, taken + figures.images);
     return figures;
   }
 

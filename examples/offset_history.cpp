@@ -10,6 +10,7 @@
 #include "core/file.h"
 #include "examples/fields.h"
 #include "examples/first_batch.h"
+#include "examples/fraction.h"
 #include "layers/deform_conv2d.h"
 
 namespace drape {
@@ -21,10 +22,6 @@ constexpr std::int64_t kCountedImages = 64;
 constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 constexpr std::int64_t kMostCounted = std::int64_t{1} << 48;
 constexpr const char* kOffsetsFile = "offsets.json";
-
-double part(std::int64_t count, std::int64_t total) {
-  return total == 0 ? 0.0 : static_cast<double>(count) / static_cast<double>(total);
-}
 
 OffsetHistogram parse_histogram(const Json& json) {
   const Fields fields(json);
@@ -66,11 +63,11 @@ std::int64_t OffsetHistogram::total() const {
 }
 
 double OffsetHistogram::dead_part() const {
-  return part(counts.front(), total());
+  return fraction(counts.front(), total());
 }
 
 double OffsetHistogram::escaping_part() const {
-  return part(escaping, total());
+  return fraction(escaping, total());
 }
 
 OffsetHistogram count_offsets(const Tensor& offsets, std::int64_t side) {
