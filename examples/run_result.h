@@ -12,8 +12,9 @@
 
 namespace drape {
 
-/// The file of a run's folder that says how it ended.
+/// The files of a run's folder that say how it ended, and that hold its best weights.
 inline constexpr const char* kResultFile = "result.json";
+inline constexpr const char* kWeightsFile = "weights.safetensors";
 
 /// How often each class was taken for each: counts by [true class][predicted class].
 using Confusion = std::vector<std::vector<std::int64_t>>;
