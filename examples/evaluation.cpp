@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/print.h"
+#include "examples/fields.h"
 #include "examples/fraction.h"
 #include "examples/probabilities.h"
 #include "examples/report/svg.h"
@@ -126,14 +127,13 @@ std::string json_of(const ModelFigures& figures, const std::vector<std::string>&
                         {"prediction", one.prediction},
                         {"probability", one.probability}});
   }
-  const Json all = {{"images", figures.images},
+  return file_text({{"images", figures.images},
                     {"accuracy", figures.accuracy},
                     {"cross_entropy", figures.loss},
                     {"calibration_error", figures.calibration_error},
                     {"classes", classes},
                     {"confusion", figures.confusion},
-                    {"mistakes", mistakes}};
-  return all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+                    {"mistakes", mistakes}});
 }
 
 std::string picture_of(const std::vector<Mistake>& mistakes, const LabelledImages& images,

@@ -92,7 +92,7 @@ void write_offsets(const OffsetHistory& history, const std::filesystem::path& fo
                                   {"side", one.side},
                                   {"counts", one.counts},
                                   {"escaping", one.escaping}});
-  write_file_atomically(folder / kOffsetsFile, json.dump() + "\n");
+  write_file_atomically(folder / kOffsetsFile, file_text(json, /*indent=*/-1));
 }
 
 OffsetHistory read_offsets(const std::filesystem::path& folder) {

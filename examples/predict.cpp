@@ -10,6 +10,7 @@
 #include "core/print.h"
 #include "data/fashion_mnist.h"
 #include "data/images.h"
+#include "examples/fields.h"
 #include "examples/probabilities.h"
 
 namespace drape {
@@ -62,7 +63,7 @@ std::string json_of(const std::vector<Prediction>& predictions,
     }
     all.push_back({{"image", prediction.name}, {"classes", classes}});
   }
-  return all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return file_text(all);
 }
 
 std::string table_of(const std::vector<Prediction>& predictions,

@@ -203,10 +203,7 @@ void write_run(const RunResult& run, const std::filesystem::path& folder) {
   validate(run);
   make_folder(folder);
   write_file_atomically(folder / "history.csv", history_csv(run.history));
-  // A replaced file keeps the rest readable: bytes that are not UTF-8 become U+FFFD.
-  write_file_atomically(
-      folder / kResultFile,
-      result_json(run).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_file_atomically(folder / kResultFile, file_text(result_json(run)));
 }
 
 RunResult read_run(const std::filesystem::path& folder) {

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "examples/fields.h"
 #include "examples/report/text.h"
 
 namespace drape {
@@ -78,7 +79,7 @@ std::string json_report(std::span<const Section> sections, std::span<const RunRe
                                 {"systems", systems}});
   }
   for (const RunResult& run : runs) json["runs"].push_back(run_json(run));
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return file_text(json, /*indent=*/1);
 }
 
 }  // namespace drape
