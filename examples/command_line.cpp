@@ -24,7 +24,7 @@ void add_regularization_options(CLI::App& app, TrainerOptions& training) {
                  "share of each label that all classes get alike")
       ->check(real(0.0, 0.99));
   app.add_option("--shift", training.augmentation.shift,
-                 "move training images by at most so many pixels each way")
+                 "move training images by up to N pixels each way")
       ->check(count(0, kImageSide - 1));
   app.add_flag_callback(
       "--mirror", [&] { training.augmentation.mirroring = Mirroring::half; },
@@ -39,7 +39,7 @@ void add_regularization_options(CLI::App& app, TrainerOptions& training) {
                  "decay of a moving average of the weights, which is then what counts; 0: none")
       ->check(real(0.0, 0.999999));
   app.add_option("--pieces", training.pieces,
-                 "work a batch off in so many pieces, for less memory; their gradients add up")
+                 "split a batch into N pieces, for less memory; their gradients add up")
       ->check(count(1, kMany));
 }
 
@@ -118,7 +118,7 @@ void add_run_options(CLI::App& app, Settings& settings) {
       ->check(real(0.0, 1e6))
       ->default_str(fmt::format("{}", kCheckpointMinutes));
   checkpoints.every_seconds = 60.0 * kCheckpointMinutes;
-  app.add_option("--keep", checkpoints.keep, "the newest so many checkpoints")
+  app.add_option("--keep", checkpoints.keep, "keep the newest N checkpoints")
       ->check(count(1, 1000));
   app.set_config("--config", "", "file with options, NAME=VALUE a line; the command line wins")
       ->type_name("FILE");
