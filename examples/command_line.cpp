@@ -69,14 +69,7 @@ void add_training_options(CLI::App& app, Settings& settings) {
   add_regularization_options(app, training);
 }
 
-void add_run_options(CLI::App& app, Settings& settings) {
-  add_choice(app, "--protocol", settings.protocol, {Protocol::held_out, Protocol::published},
-             "validate on a twelfth of the training images, or (selects on the test set) on the "
-             "test images");
-  app.add_option("--seed", settings.training.seed, "of the first run")
-      ->check(within(std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max() - kMany,
-                     "a whole number of at most 20 digits"));
-  app.add_option("--seeds", settings.seeds, "runs, with consecutive seeds")->check(count(1, 1000));
+void add_machine_options(CLI::App& app, Settings& settings) {
   app.add_option("--threads", settings.threads, "0: as many as there are cores")
       ->check(count(0, 1024));
   add_choice<std::optional<Device>>(
@@ -87,6 +80,9 @@ void add_run_options(CLI::App& app, Settings& settings) {
              {Precision::tf32, Precision::fp32, Precision::bf16},
              "on cuda, of dense products: factors rounded to 10 bits of fraction, or exact; bf16: "
              "of everything but weights in training, statistics and sums; the cpu has fp32 alone");
+}
+
+void add_data_options(CLI::App& app, Settings& settings) {
   app.add_option(
          "--data", settings.data,
          "folder with the four Fashion-MNIST files; default: $DRAPE_DATA, else a cache that "
@@ -98,11 +94,9 @@ void add_run_options(CLI::App& app, Settings& settings) {
       ->excludes("--data");
   app.add_option("--limit", settings.limit, "train with the first N images only; 0: with all")
       ->check(count(0, kMany));
-  app.add_option("--out", settings.out, "folder for results")->type_name("DIR");
-  app.add_flag_callback(
-      "--tensorboard", [&] { settings.events = Events::tensorboard; },
-      "also write event files for TensorBoard, beside the results");
-  CheckpointOptions& checkpoints = settings.training.checkpoints;
+}
+
+void add_checkpoint_options(CLI::App& app, CheckpointOptions& checkpoints) {
   app.add_flag_callback(
          "--resume", [&] { checkpoints.start = Start::resume; },
          "go on where the newest checkpoint in the folder of --out was written, to the same bits; "
@@ -120,6 +114,23 @@ void add_run_options(CLI::App& app, Settings& settings) {
   checkpoints.every_seconds = 60.0 * kCheckpointMinutes;
   app.add_option("--keep", checkpoints.keep, "keep the newest N checkpoints")
       ->check(count(1, 1000));
+}
+
+void add_run_options(CLI::App& app, Settings& settings) {
+  add_choice(app, "--protocol", settings.protocol, {Protocol::held_out, Protocol::published},
+             "validate on a twelfth of the training images, or (selects on the test set) on the "
+             "test images");
+  app.add_option("--seed", settings.training.seed, "of the first run")
+      ->check(within(std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max() - kMany,
+                     "a whole number of at most 20 digits"));
+  app.add_option("--seeds", settings.seeds, "runs, with consecutive seeds")->check(count(1, 1000));
+  add_machine_options(app, settings);
+  add_data_options(app, settings);
+  app.add_option("--out", settings.out, "folder for results")->type_name("DIR");
+  app.add_flag_callback(
+      "--tensorboard", [&] { settings.events = Events::tensorboard; },
+      "also write event files for TensorBoard, beside the results");
+  add_checkpoint_options(app, settings.training.checkpoints);
   app.set_config("--config", "", "file with options, NAME=VALUE a line; the command line wins")
       ->type_name("FILE");
   app.config_formatter(std::make_shared<ConfigFile>(app));
