@@ -138,13 +138,13 @@ void add_run_options(CLI::App& app, Settings& settings) {
       "--quiet", [&] { settings.verbosity = Verbosity::quiet; }, "say nothing unless it is wrong");
 }
 
-// Options whose default depends on others, and all of them as text. epochs: none if it differs from
-// system to system.
+// Options whose default depends on others, and all of them as text: but for a weight decay that
+// nobody gave, which goes with the optimizer. epochs: none if it differs from system to system.
 void finish(CLI::App& app, Settings& settings, std::optional<int> epochs) {
   TrainerOptions& training = settings.training;
   if (training.optimizer == OptimizerKind::adamw && app.count("--weight-decay") == 0)
     training.weight_decay = kAdamWDecay;
-  app.get_option("--weight-decay")->default_str(fmt::format("{}", training.weight_decay));
+  app.get_option("--weight-decay")->default_str("");
   app.get_option("--epochs")->default_str(epochs ? fmt::format("{}", *epochs) : "");
   app.get_option("--limit")->default_str(fmt::format("{}", settings.limit));
   std::istringstream all(app.config_to_str(/*default_also=*/true));

@@ -59,6 +59,18 @@ TEST_CASE("a configuration file sets options, and the command line wins") {
   CHECK(command.settings.out == "a \"#\" = b");
 }
 
+TEST_CASE("a weight decay that nobody gave goes with the optimizer, whoever names that") {
+  const auto decay = [](const std::vector<std::string>& first, const std::string& optimizer) {
+    const ConfigFile file(parsed(first).settings.config);
+    return parsed({"--config", file.path(), "--optimizer", optimizer})
+        .settings.training.weight_decay;
+  };
+  CHECK(decay({}, "adamw") == 0.01);
+  CHECK(decay({"--optimizer", "adamw"}, "adam") == 0.0);
+  CHECK(decay({"--weight-decay", "0"}, "adamw") == 0.0);
+  CHECK(decay({"--weight-decay", "0.5"}, "adamw") == 0.5);
+}
+
 TEST_CASE("what a configuration file has wrong is named") {
   CHECK(error_with("\nepocs = 7\n") ==
         "--config: line 2: expected the name of an option that a file may set, got 'epocs'");
