@@ -4,7 +4,6 @@
 #include <array>
 #include <limits>
 #include <memory>
-#include <sstream>
 
 #include "data/fashion_mnist.h"
 #include "examples/config_file.h"
@@ -147,9 +146,7 @@ void finish(CLI::App& app, Settings& settings, std::optional<int> epochs) {
   app.get_option("--weight-decay")->default_str("");
   app.get_option("--epochs")->default_str(epochs ? fmt::format("{}", *epochs) : "");
   app.get_option("--limit")->default_str(fmt::format("{}", settings.limit));
-  std::istringstream all(app.config_to_str(/*default_also=*/true));
-  for (std::string line; std::getline(all, line);)
-    if (!line.ends_with("=\"\"")) settings.config += line + "\n";  // else it has no value
+  settings.config = app.config_to_str(/*default_also=*/true);
 }
 
 }  // namespace
