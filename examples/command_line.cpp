@@ -4,7 +4,6 @@
 #include <array>
 #include <limits>
 #include <memory>
-#include <sstream>
 
 #include "data/fashion_mnist.h"
 #include "examples/config_file.h"
@@ -24,7 +23,7 @@ void add_regularization_options(CLI::App& app, TrainerOptions& training) {
                  "share of each label that all classes get alike")
       ->check(real(0.0, 0.99));
   app.add_option("--shift", training.augmentation.shift,
-                 "move training images by at most so many pixels each way")
+                 "move training images by up to N pixels each way")
       ->check(count(0, kImageSide - 1));
   app.add_flag_callback(
       "--mirror", [&] { training.augmentation.mirroring = Mirroring::half; },
@@ -39,7 +38,7 @@ void add_regularization_options(CLI::App& app, TrainerOptions& training) {
                  "decay of a moving average of the weights, which is then what counts; 0: none")
       ->check(real(0.0, 0.999999));
   app.add_option("--pieces", training.pieces,
-                 "work a batch off in so many pieces, for less memory; their gradients add up")
+                 "split a batch into N pieces, for less memory; their gradients add up")
       ->check(count(1, kMany));
 }
 
@@ -51,18 +50,15 @@ void add_training_options(CLI::App& app, Settings& settings) {
   app.add_option("--batch", training.batch, "images per step")->check(count(1, kMany));
   app.add_option("--lr", training.learning_rate, "learning rate that the schedule starts from")
       ->check(above_zero(1e6));
-  add_choice<OptimizerKind>(
-      app, "--optimizer", training.optimizer,
-      {{"adam", OptimizerKind::adam}, {"adamw", OptimizerKind::adamw}, {"sgd", OptimizerKind::sgd}},
-      "sgd: with momentum 0.9");
+  add_choice(app, "--optimizer", training.optimizer,
+             {OptimizerKind::adam, OptimizerKind::adamw, OptimizerKind::sgd},
+             "sgd: with momentum 0.9");
   app.add_option("--weight-decay", training.weight_decay, "adamw: 0.01 unless given")
       ->check(real(0.0, 1e6));
-  add_choice<ScheduleKind>(app, "--schedule", training.schedule,
-                           {{"cosine", ScheduleKind::cosine},
-                            {"constant", ScheduleKind::constant},
-                            {"step", ScheduleKind::step},
-                            {"one_cycle", ScheduleKind::one_cycle}},
-                           "learning rate over time; step: a tenth every 10 epochs");
+  add_choice(
+      app, "--schedule", training.schedule,
+      {ScheduleKind::cosine, ScheduleKind::constant, ScheduleKind::step, ScheduleKind::one_cycle},
+      "learning rate over time; step: a tenth every 10 epochs");
   app.add_option("--patience", training.early_stopping.patience,
                  "epochs without a better validation accuracy before stopping; 0: never stop early")
       ->check(count(0, kMany));
@@ -72,26 +68,20 @@ void add_training_options(CLI::App& app, Settings& settings) {
   add_regularization_options(app, training);
 }
 
-void add_run_options(CLI::App& app, Settings& settings) {
-  add_choice<Protocol>(app, "--protocol", settings.protocol,
-                       {{"held_out", Protocol::held_out}, {"published", Protocol::published}},
-                       "validate on a twelfth of the training images, or (selects on the test set) "
-                       "on the test images");
-  app.add_option("--seed", settings.training.seed, "of the first run")
-      ->check(within(std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max() - kMany,
-                     "a whole number of at most 20 digits"));
-  app.add_option("--seeds", settings.seeds, "runs, with consecutive seeds")->check(count(1, 1000));
+void add_machine_options(CLI::App& app, Settings& settings) {
   app.add_option("--threads", settings.threads, "0: as many as there are cores")
       ->check(count(0, 1024));
   add_choice<std::optional<Device>>(
       app, "--device", settings.device,
       {{"auto", std::nullopt}, {"cpu", Device::cpu}, {"cuda", Device::cuda}},
       "auto: cuda where it works, else cpu");
-  add_choice<Precision>(
-      app, "--precision", settings.precision,
-      {{"tf32", Precision::tf32}, {"fp32", Precision::fp32}, {"bf16", Precision::bf16}},
-      "on cuda, of dense products: factors rounded to 10 bits of fraction, or exact; bf16: "
-      "of everything but weights in training, statistics and sums; the cpu has fp32 alone");
+  add_choice(app, "--precision", settings.precision,
+             {Precision::tf32, Precision::fp32, Precision::bf16},
+             "on cuda, of dense products: factors rounded to 10 bits of fraction, or exact; bf16: "
+             "of everything but weights in training, statistics and sums; the cpu has fp32 alone");
+}
+
+void add_data_options(CLI::App& app, Settings& settings) {
   app.add_option(
          "--data", settings.data,
          "folder with the four Fashion-MNIST files; default: $DRAPE_DATA, else a cache that "
@@ -103,11 +93,9 @@ void add_run_options(CLI::App& app, Settings& settings) {
       ->excludes("--data");
   app.add_option("--limit", settings.limit, "train with the first N images only; 0: with all")
       ->check(count(0, kMany));
-  app.add_option("--out", settings.out, "folder for results")->type_name("DIR");
-  app.add_flag_callback(
-      "--tensorboard", [&] { settings.events = Events::tensorboard; },
-      "also write event files for TensorBoard, beside the results");
-  CheckpointOptions& checkpoints = settings.training.checkpoints;
+}
+
+void add_checkpoint_options(CLI::App& app, CheckpointOptions& checkpoints) {
   app.add_flag_callback(
          "--resume", [&] { checkpoints.start = Start::resume; },
          "go on where the newest checkpoint in the folder of --out was written, to the same bits; "
@@ -123,8 +111,25 @@ void add_run_options(CLI::App& app, Settings& settings) {
       ->check(real(0.0, 1e6))
       ->default_str(fmt::format("{}", kCheckpointMinutes));
   checkpoints.every_seconds = 60.0 * kCheckpointMinutes;
-  app.add_option("--keep", checkpoints.keep, "the newest so many checkpoints")
+  app.add_option("--keep", checkpoints.keep, "keep the newest N checkpoints")
       ->check(count(1, 1000));
+}
+
+void add_run_options(CLI::App& app, Settings& settings) {
+  add_choice(app, "--protocol", settings.protocol, {Protocol::held_out, Protocol::published},
+             "validate on a twelfth of the training images, or (selects on the test set) on the "
+             "test images");
+  app.add_option("--seed", settings.training.seed, "of the first run")
+      ->check(within(std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max() - kMany,
+                     "a whole number of at most 20 digits"));
+  app.add_option("--seeds", settings.seeds, "runs, with consecutive seeds")->check(count(1, 1000));
+  add_machine_options(app, settings);
+  add_data_options(app, settings);
+  app.add_option("--out", settings.out, "folder for results")->type_name("DIR");
+  app.add_flag_callback(
+      "--tensorboard", [&] { settings.events = Events::tensorboard; },
+      "also write event files for TensorBoard, beside the results");
+  add_checkpoint_options(app, settings.training.checkpoints);
   app.set_config("--config", "", "file with options, NAME=VALUE a line; the command line wins")
       ->type_name("FILE");
   app.config_formatter(std::make_shared<ConfigFile>(app));
@@ -132,18 +137,16 @@ void add_run_options(CLI::App& app, Settings& settings) {
       "--quiet", [&] { settings.verbosity = Verbosity::quiet; }, "say nothing unless it is wrong");
 }
 
-// Options whose default depends on others, and all of them as text. epochs: none if it differs from
-// system to system.
+// Options whose default depends on others, and all of them as text: but for a weight decay that
+// nobody gave, which goes with the optimizer. epochs: none if it differs from system to system.
 void finish(CLI::App& app, Settings& settings, std::optional<int> epochs) {
   TrainerOptions& training = settings.training;
   if (training.optimizer == OptimizerKind::adamw && app.count("--weight-decay") == 0)
     training.weight_decay = kAdamWDecay;
-  app.get_option("--weight-decay")->default_str(fmt::format("{}", training.weight_decay));
+  app.get_option("--weight-decay")->default_str("");
   app.get_option("--epochs")->default_str(epochs ? fmt::format("{}", *epochs) : "");
   app.get_option("--limit")->default_str(fmt::format("{}", settings.limit));
-  std::istringstream all(app.config_to_str(/*default_also=*/true));
-  for (std::string line; std::getline(all, line);)
-    if (!line.ends_with("=\"\"")) settings.config += line + "\n";  // else it has no value
+  settings.config = app.config_to_str(/*default_also=*/true);
 }
 
 }  // namespace

@@ -52,7 +52,9 @@ struct Settings {
   std::filesystem::path out = "out";
   Verbosity verbosity = Verbosity::progress;
   Events events = Events::none;
-  std::string config;  // all options as they were understood, in the form that --config reads
+  /// All options as they were understood, in the form that --config reads; without a weight decay
+  /// that nobody gave.
+  std::string config;
 };
 
 /// How long a system trains unless told: mixed images take about twice as long to learn from.

@@ -1,13 +1,17 @@
 #include "examples/config_file.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstddef>
 #include <optional>
 #include <sstream>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "examples/command_line.h"
 
@@ -46,11 +50,15 @@ class Line {
       return found.empty() ? std::nullopt : std::optional(found);
     }
     rest_.remove_prefix(1);
-    const std::size_t size = rest_.find(quote);
-    if (size == std::string_view::npos) return std::nullopt;
-    std::string found(rest_.substr(0, size));
-    cut(size + 1);
-    return found;
+    std::string found;
+    for (; !rest_.empty() && rest_.front() != quote; rest_.remove_prefix(1)) {
+      if (quote == '"' && rest_.front() == '\\') {
+        if (!rest_.starts_with("\\\"") && !rest_.starts_with("\\\\")) return std::nullopt;
+        rest_.remove_prefix(1);
+      }
+      found += rest_.front();
+    }
+    return take(quote) ? std::optional(found) : std::nullopt;
   }
 
   // One value, or those of a list; none if there is something else.
@@ -96,6 +104,29 @@ bool is_flag(const CLI::Option& option) {
   return option.get_expected_min() == 0;
 }
 
+// The values of an option, or its default where it has none and `default_also` asks for it.
+std::vector<std::string> option_values(const CLI::Option& option, bool default_also) {
+  std::vector<std::string> values = option.reduced_results();
+  if (!values.empty() || !default_also) return values;
+  if (!option.get_default_str().empty()) return {option.get_default_str()};
+  if (is_flag(option)) return {"false"};
+  return {};
+}
+
+// A value as values() of Line reads it: numbers, true and false as they are, other text in quotes.
+std::string written(const std::string& value) {
+  double number = 0.0;
+  const char* const end = value.data() + value.size();
+  if (value == "true" || value == "false" || std::from_chars(value.data(), end, number).ptr == end)
+    return value;
+  std::string quoted = "\"";
+  for (const char c : value) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return quoted + '"';
+}
+
 }  // namespace
 
 std::vector<CLI::ConfigItem> ConfigFile::from_config(std::istream& input) const {
@@ -128,6 +159,20 @@ std::vector<CLI::ConfigItem> ConfigFile::from_config(std::istream& input) const 
     all.push_back(std::move(item));
   }
   return all;
+}
+
+std::string ConfigFile::to_config(const CLI::App* app, bool default_also, bool, std::string) const {
+  std::string text;
+  for (const CLI::Option* option : app->get_options({})) {
+    if (!option->get_configurable()) continue;
+    std::vector<std::string> values = option_values(*option, default_also);
+    if (values.empty()) continue;
+    for (std::string& value : values) value = written(value);
+    text +=
+        fmt::format("{}={}\n", option->get_single_name(),
+                    values.size() == 1 ? values[0] : fmt::format("[{}]", fmt::join(values, ", ")));
+  }
+  return text;
 }
 
 }  // namespace drape

@@ -3,27 +3,18 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <nlohmann/json.hpp>
-#include <span>
+#include <utility>
 
 #include "core/print.h"
-#include "data/images.h"
+#include "examples/fields.h"
+#include "examples/fraction.h"
+#include "examples/probabilities.h"
 #include "examples/report/svg.h"
 
 namespace drape {
 namespace {
-
-constexpr std::int64_t kJudgedAtOnce = 500;
-
-// log softmax of logits.
-std::vector<double> log_probabilities(std::span<const float> logits) {
-  const double largest = *std::ranges::max_element(logits);
-  double sum = 0.0;
-  for (const float logit : logits) sum += std::exp(logit - largest);
-  std::vector<double> result;
-  for (const float logit : logits) result.push_back(logit - largest - std::log(sum));
-  return result;
-}
 
 // Adds images up, one by one.
 class Tally {
@@ -64,9 +55,6 @@ class Tally {
   };
 
   ClassFigures figures_of(std::size_t c) const {
-    const auto part = [](std::int64_t count, std::int64_t of) {
-      return of == 0 ? 0.0 : static_cast<double>(count) / static_cast<double>(of);
-    };
     ClassFigures figures;
     std::int64_t taken = 0;
     for (std::size_t other = 0; other < figures_.confusion.size(); ++other) {
@@ -74,9 +62,9 @@ class Tally {
       taken += figures_.confusion[other][c];
     }
     const std::int64_t right = figures_.confusion[c][c];
-    figures.precision = part(right, taken);
-    figures.recall = part(right, figures.images);
-    figures.f1 = part(2 * right, taken + figures.images);
+    figures.precision = fraction(right, taken);
+    figures.recall = fraction(right, figures.images);
+    figures.f1 = fraction(2 * right, taken + figures.images);
     return figures;
   }
 
@@ -94,18 +82,10 @@ GreyImage image_of(const LabelledImages& images, std::int64_t number) {
 
 ModelFigures evaluate_model(SavedModel& model, const LabelledImages& images) {
   DRAPE_CHECK(images.size() > 0, "evaluate: expected at least one image, got none");
-  const std::size_t classes = model.classes.size();
-  Tally tally(classes);
-  for (std::int64_t begin = 0; begin < images.size(); begin += kJudgedAtOnce) {
-    const std::int64_t end = std::min(begin + kJudgedAtOnce, images.size());
-    std::vector<GreyImage> some;
-    for (std::int64_t i = begin; i < end; ++i) some.push_back(image_of(images, i));
-    const std::vector<float> logits = logits_of(model, batch_of(some));
-    for (std::int64_t i = begin; i < end; ++i) {
-      const auto row = std::span(logits).subspan(static_cast<std::size_t>(i - begin) * classes);
-      tally.add(images.labels[static_cast<std::size_t>(i)], log_probabilities(row.first(classes)));
-    }
-  }
+  const auto rows =
+      log_probabilities(model, images.size(), [&](std::int64_t i) { return image_of(images, i); });
+  Tally tally(model.classes.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) tally.add(images.labels[i], rows[i]);
   return std::move(tally).figures();
 }
 
@@ -147,14 +127,13 @@ std::string json_of(const ModelFigures& figures, const std::vector<std::string>&
                         {"prediction", one.prediction},
                         {"probability", one.probability}});
   }
-  const Json all = {{"images", figures.images},
+  return file_text({{"images", figures.images},
                     {"accuracy", figures.accuracy},
                     {"cross_entropy", figures.loss},
                     {"calibration_error", figures.calibration_error},
                     {"classes", classes},
                     {"confusion", figures.confusion},
-                    {"mistakes", mistakes}};
-  return all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+                    {"mistakes", mistakes}});
 }
 
 std::string picture_of(const std::vector<Mistake>& mistakes, const LabelledImages& images,

@@ -1,40 +1,42 @@
 #include "examples/event_observer.h"
 
 #include <algorithm>
+#include <iterator>
 
+#include "examples/first_batch.h"
 #include "layers/deform_conv2d.h"
 
 namespace drape {
 namespace {
 
-constexpr std::size_t kImages = 64, kShown = 4;
+constexpr std::int64_t kImages = 64, kShown = 4;
 
 std::vector<float> values_of(const Tensor& tensor) {
   return tensor.to(DType::f32).to_vector<float>();
 }
 
-// Image i of [N,H,W,1], 0 ... 1.
-GreyImage grey_image(const Tensor& images, std::int64_t i) {
+// The first images of [N,H,W,1], 0 ... 1: `count`, or all where there are fewer.
+std::vector<GreyImage> grey_images(const Tensor& images, std::int64_t count) {
   const Shape& shape = images.shape();
-  GreyImage image{shape[1], shape[2], {}};
-  const std::vector<float> all = values_of(images);
-  const auto first = all.begin() + i * shape[1] * shape[2];
-  std::transform(first, first + shape[1] * shape[2], std::back_inserter(image.pixels),
-                 [](float value) { return static_cast<std::uint8_t>(255.0f * value + 0.5f); });
-  return image;
+  const std::int64_t size = shape[1] * shape[2];
+  const std::vector<float> values = values_of(images);
+  std::vector<GreyImage> all;
+  for (std::int64_t i = 0; i < std::min(count, shape[0]); ++i) {
+    GreyImage& image = all.emplace_back(GreyImage{shape[1], shape[2], {}});
+    const auto first = values.begin() + i * size;
+    std::transform(first, first + size, std::back_inserter(image.pixels),
+                   [](float value) { return static_cast<std::uint8_t>(255.0f * value + 0.5f); });
+  }
+  return all;
 }
 
 }  // namespace
 
 EventObserver::EventObserver(const std::filesystem::path& folder, Sequential& model,
                              const Examples& examples)
-    : log_(folder), model_(model) {
-  const auto chosen = std::span(examples.indices).first(std::min(kImages, examples.indices.size()));
-  images_ = gather_batch(examples.images, examples.labels, chosen, examples.classes, {},
-                         compute_type(model))
-                .x;
-  for (std::int64_t i = 0; i < std::ssize(chosen.first(std::min(kShown, chosen.size()))); ++i)
-    log_.image(fmt::format("images/{}", i), 0, grey_image(images_, i));
+    : log_(folder), model_(model), images_(first_batch(examples, kImages, model).x) {
+  for (int i = 0; const GreyImage& image : grey_images(images_, kShown))
+    log_.image(fmt::format("images/{}", i++), 0, image);
 }
 
 void EventObserver::on_epoch_end(const History& history, Standing /*standing*/) {

@@ -115,7 +115,7 @@ class RunWriter : public Observer {
     for (const NamedTensor& entry : model_.state())
       weights.tensors.emplace_back(entry.name, entry.tensor.to(accumulator(entry.tensor.dtype())));
     make_folder(folder_);
-    save_weights(folder_ / "weights.safetensors", weights);
+    save_weights(folder_ / kWeightsFile, weights);
   }
 
  private:

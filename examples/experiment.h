@@ -58,10 +58,10 @@ struct Outcome {
 Sequential initial_model(const Experiment& experiment, Device device);
 
 /// Trains the system from scratch and looks once at the test images, unless it was interrupted or
-/// diverged. history.csv and result.json are written after every epoch, weights.safetensors after
-/// every epoch that is the best so far, config.toml before the first one, or with its results where
-/// those of an earlier run are replaced, states of training as training.checkpoints says: whatever
-/// ends the process loses what was done since the last one.
+/// diverged. history.csv and result.json are written after every epoch. weights.safetensors is
+/// written after every epoch that is the best so far. config.toml is written before the first
+/// epoch, or after it where results of an earlier run are replaced. States of training are written
+/// as training.checkpoints says: whatever ends the process loses what was done since the last one.
 Outcome run_experiment(const Experiment& experiment, const StoredData& data, Observer& progress,
                        const std::atomic<bool>& interrupted);
 

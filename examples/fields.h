@@ -1,4 +1,4 @@
-// Numbers and texts out of JSON files, none rounded or wrapped on the way.
+// JSON files: numbers and texts out of them, none rounded or wrapped on the way, and their text.
 #pragma once
 
 #include <cstdint>
@@ -57,5 +57,11 @@ class Fields {
 
   const Json& object_;
 };
+
+/// The text of a file that holds this, `indent` blanks a level; -1: on one line. What is no UTF-8
+/// in it becomes U+FFFD: the rest stays readable.
+inline std::string file_text(const nlohmann::ordered_json& json, int indent = 2) {
+  return json.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
 
 }  // namespace drape

@@ -4,12 +4,13 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <span>
 #include <utility>
 
 #include "core/check.h"
 #include "core/file.h"
 #include "examples/fields.h"
+#include "examples/first_batch.h"
+#include "examples/fraction.h"
 #include "layers/deform_conv2d.h"
 
 namespace drape {
@@ -17,14 +18,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kCountedImages = 64;
+constexpr std::int64_t kCountedImages = 64;
 constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 constexpr std::int64_t kMostCounted = std::int64_t{1} << 48;
 constexpr const char* kOffsetsFile = "offsets.json";
-
-double part(std::int64_t count, std::int64_t total) {
-  return total == 0 ? 0.0 : static_cast<double>(count) / static_cast<double>(total);
-}
 
 OffsetHistogram parse_histogram(const Json& json) {
   const Fields fields(json);
@@ -66,11 +63,11 @@ std::int64_t OffsetHistogram::total() const {
 }
 
 double OffsetHistogram::dead_part() const {
-  return part(counts.front(), total());
+  return fraction(counts.front(), total());
 }
 
 double OffsetHistogram::escaping_part() const {
-  return part(escaping, total());
+  return fraction(escaping, total());
 }
 
 OffsetHistogram count_offsets(const Tensor& offsets, std::int64_t side) {
@@ -95,7 +92,7 @@ void write_offsets(const OffsetHistory& history, const std::filesystem::path& fo
                                   {"side", one.side},
                                   {"counts", one.counts},
                                   {"escaping", one.escaping}});
-  write_file_atomically(folder / kOffsetsFile, json.dump() + "\n");
+  write_file_atomically(folder / kOffsetsFile, file_text(json, /*indent=*/-1));
 }
 
 OffsetHistory read_offsets(const std::filesystem::path& folder) {
@@ -113,13 +110,9 @@ OffsetHistory read_offsets(const std::filesystem::path& folder) {
 
 OffsetRecorder::OffsetRecorder(std::filesystem::path folder, Sequential& model,
                                const Examples& examples)
-    : folder_(std::move(folder)), model_(model) {
-  const auto chosen =
-      std::span(examples.indices).first(std::min(kCountedImages, examples.indices.size()));
-  images_ = gather_batch(examples.images, examples.labels, chosen, examples.classes, {},
-                         compute_type(model))
-                .x;
-}
+    : folder_(std::move(folder)),
+      model_(model),
+      images_(first_batch(examples, kCountedImages, model).x) {}
 
 void OffsetRecorder::on_resume(const Resumption& from) {
   history_ = read_offsets(folder_);

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <string>
 #include <type_traits>
@@ -62,6 +63,15 @@ void add_choice(CLI::App& app, const std::string& option, E& value,
       ->check(CLI::Validator(is_word, ""))
       ->type_name("{" + CLI::detail::join(words, ",") + "}")
       ->default_str(words.front());
+}
+
+/// The same where the words are the enumerators' names.
+template <class E>
+void add_choice(CLI::App& app, const std::string& option, E& value,
+                std::initializer_list<E> choices, const std::string& help) {
+  std::vector<std::pair<std::string, E>> named;
+  for (const E choice : choices) named.emplace_back(name(choice), choice);
+  add_choice(app, option, value, named, help);
 }
 
 /// False if help was asked for, and printed.

@@ -106,7 +106,7 @@ RunPictures picture_run(const std::filesystem::path& folder, const RunResult& ru
                        .offsets = read_offsets(folder),
                        .mistakes = {},
                        .sampling = {}};
-  const std::filesystem::path weights = folder / "weights.safetensors";
+  const std::filesystem::path weights = folder / kWeightsFile;
   if (!std::filesystem::exists(weights)) return pictures;
   SavedModel model = load_model(weights);
   pictures.filters = picture_filters(model.network);

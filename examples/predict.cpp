@@ -2,40 +2,31 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <iterator>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <utility>
 
 #include "core/print.h"
 #include "data/fashion_mnist.h"
 #include "data/images.h"
+#include "examples/fields.h"
+#include "examples/probabilities.h"
 
 namespace drape {
 namespace {
 
-constexpr std::size_t kAtOnce = 500;
-
-// The images as the network takes them: 28x28, white on black.
-std::vector<GreyImage> prepared(std::span<const NamedImage> images, bool invert) {
-  std::vector<GreyImage> all;
-  for (const NamedImage& named : images) {
-    GreyImage& image = all.emplace_back(resized(named.image, kImageSide));
-    if (!invert) continue;
-    for (std::uint8_t& pixel : image.pixels) pixel = static_cast<std::uint8_t>(255 - pixel);
-  }
-  return all;
+// The image as the network takes it: 28x28, white on black.
+GreyImage prepared(const GreyImage& given, bool invert) {
+  GreyImage image = resized(given, kImageSide);
+  if (!invert) return image;
+  for (std::uint8_t& pixel : image.pixels) pixel = static_cast<std::uint8_t>(255 - pixel);
+  return image;
 }
 
-// softmax of a row of logits, sorted.
-std::vector<Prediction::Class> sorted_classes(std::span<const float> logits) {
-  const double largest = *std::ranges::max_element(logits);
+std::vector<Prediction::Class> sorted_classes(const std::vector<double>& log_probability) {
   std::vector<Prediction::Class> classes;
-  double sum = 0.0;
-  for (const float logit : logits) {
-    classes.push_back({std::ssize(classes), std::exp(logit - largest)});
-    sum += classes.back().probability;
-  }
-  for (Prediction::Class& one : classes) one.probability /= sum;
+  for (const double one : log_probability) classes.push_back({std::ssize(classes), std::exp(one)});
   std::ranges::stable_sort(classes, std::greater(), &Prediction::Class::probability);
   return classes;
 }
@@ -72,7 +63,7 @@ std::string json_of(const std::vector<Prediction>& predictions,
     }
     all.push_back({{"image", prediction.name}, {"classes", classes}});
   }
-  return all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return file_text(all);
 }
 
 std::string table_of(const std::vector<Prediction>& predictions,
@@ -100,16 +91,14 @@ std::vector<Prediction> predict(SavedModel& model, const PredictOptions& options
     std::vector<NamedImage> more = read_images(path);
     std::ranges::move(more, std::back_inserter(images));
   }
+  const auto rows = log_probabilities(model, std::ssize(images), [&](std::int64_t i) {
+    return prepared(images[static_cast<std::size_t>(i)].image, options.invert);
+  });
   std::vector<Prediction> predictions;
-  for (std::size_t begin = 0; begin < images.size(); begin += kAtOnce) {
-    const auto batch = std::span(images).subspan(begin, std::min(kAtOnce, images.size() - begin));
-    const std::vector<float> logits = logits_of(model, batch_of(prepared(batch, options.invert)));
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      auto classes =
-          sorted_classes(std::span(logits).subspan(i * model.classes.size(), model.classes.size()));
-      classes.resize(std::min(classes.size(), static_cast<std::size_t>(options.top)));
-      predictions.push_back({batch[i].name, std::move(classes)});
-    }
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    std::vector<Prediction::Class> classes = sorted_classes(rows[i]);
+    classes.resize(std::min(classes.size(), static_cast<std::size_t>(options.top)));
+    predictions.push_back({images[i].name, std::move(classes)});
   }
   return predictions;
 }

@@ -32,7 +32,7 @@ void check_writable(const std::filesystem::path& folder) {
   std::filesystem::remove(probe, ignored);
 }
 
-// Whether a terminal reads it that takes a line back.
+// Whether `out` is a terminal on which a line can be redrawn.
 bool draws_on(std::FILE* out) {
   const char* const terminal = std::getenv("TERM");
   return isatty(fileno(out)) != 0 && terminal != nullptr && std::string_view(terminal) != "dumb";

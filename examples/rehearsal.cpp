@@ -1,10 +1,9 @@
 #include "examples/rehearsal.h"
 
 #include <algorithm>
-#include <cmath>
-#include <iterator>
 #include <span>
 
+#include "examples/first_batch.h"
 #include "examples/report/text.h"
 #include "optim/learning_rate_search.h"
 #include "optim/profile.h"
@@ -15,12 +14,6 @@ namespace {
 constexpr int kRepeats = 7;         // of what is timed
 constexpr std::size_t kLines = 25;  // of losses
 constexpr double kBarWidth = 40.0;
-
-Batch first_batch(const Experiment& experiment, const Examples& training, DType dtype) {
-  std::vector<std::int32_t> indices = training.indices;
-  indices.resize(std::min(indices.size(), static_cast<std::size_t>(experiment.training.batch)));
-  return gather_batch(training.images, training.labels, indices, training.classes, {}, dtype);
-}
 
 // One row of the table.
 std::string row(std::string_view name, const std::string& output, std::int64_t bytes,
@@ -35,8 +28,7 @@ std::string row(std::string_view name, const std::string& output, std::int64_t b
 std::string rehearse(const Experiment& experiment, const StoredData& data) {
   Sequential model = initial_model(experiment, data.train_images.device());
   const Selection selection = select_examples(data, experiment.protocol, experiment.training.seed);
-  const DType dtype = compute_type(model);
-  const Batch batch = first_batch(experiment, selection.training, dtype);
+  const Batch batch = first_batch(selection.training, experiment.training.batch, model);
   const std::vector<PartSeconds> parts = time_parts(model, batch, kRepeats);
   std::string text = fmt::format("{:<12} {:<16} {:>9} {:>12} {:>14} {:>9} {:>9}\n", "layer",
                                  "output", "MiB", "parameters", "multiply-adds", "ms", "ms back");
@@ -48,7 +40,7 @@ std::string rehearse(const Experiment& experiment, const StoredData& data) {
   model.each([&](const std::string& name, Module& layer) {
     const std::int64_t work = layer.multiply_adds(shape) / images;
     shape = layer.output_shape(shape);
-    const std::int64_t held = shape.size() * size_of(dtype);
+    const std::int64_t held = shape.size() * size_of(batch.x.dtype());
     text += row(name, shape.to_string(), held, layer.parameter_count(), work, *part++);
     bytes += held;
     parameters += layer.parameter_count();
@@ -75,7 +67,7 @@ std::string find_rate(const Experiment& experiment, const StoredData& data,
   const std::vector<RateTrial>& trials = finding.trials;
   if (trials.empty()) return "";
   const auto lowest = std::ranges::min_element(trials, {}, &RateTrial::smoothed);
-  // What comes behind grows without end.
+  // Losses after the lowest one grow without bound: they do not set the scale.
   const double most =
       std::ranges::max(std::span(trials.begin(), lowest + 1), {}, &RateTrial::smoothed).smoothed;
   const std::size_t stride = std::max<std::size_t>(1, trials.size() / kLines);

@@ -1,12 +1,9 @@
 #include "examples/run_result.h"
 
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <string_view>
-#include <type_traits>
-#include <utility>
 
 #include "core/check.h"
 #include "core/file.h"
@@ -20,11 +17,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kMaxFileBytes = std::size_t{64} << 20;
 constexpr std::size_t kMaxQuoted = 80;  // of a wrong text in a message
-constexpr std::string_view kHistoryHeader =
-    "epoch,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds";
-constexpr std::array kHistoryColumns{
-    &EpochRecord::learning_rate,   &EpochRecord::train_loss,          &EpochRecord::train_accuracy,
-    &EpochRecord::validation_loss, &EpochRecord::validation_accuracy, &EpochRecord::seconds};
 
 void check_fraction(double value, std::string_view name) {
   DRAPE_CHECK(value >= 0.0 && value <= 1.0, "run: expected {} in [0, 1], got {}", name, value);
@@ -43,8 +35,8 @@ void validate_history(const RunResult& run) {
                 record.epoch);
     check_fraction(record.train_accuracy, "train_accuracy");
     check_fraction(record.validation_accuracy, "validation_accuracy");
-    for (const auto column : kHistoryColumns)
-      check_quantity(record.*column, "number in the history");
+    for (const EpochColumn& column : kEpochColumns)
+      check_quantity(record.*column.number, "number in the history");
     ++expected;
   }
 }
@@ -98,11 +90,18 @@ RunResult parse_result(const std::string& text) {
   return run;
 }
 
+std::string history_header() {
+  std::string header = "epoch";
+  for (const EpochColumn& column : kEpochColumns) header += fmt::format(",{}", column.name);
+  return header;
+}
+
 std::string history_csv(const History& history) {
-  std::string csv = fmt::format("{}\n", kHistoryHeader);
+  std::string csv = history_header() + "\n";
   for (const EpochRecord& record : history) {
     csv += std::to_string(record.epoch);
-    for (const auto column : kHistoryColumns) csv += fmt::format(",{}", record.*column);
+    for (const EpochColumn& column : kEpochColumns)
+      csv += fmt::format(",{}", record.*column.number);
     csv += '\n';
   }
   return csv;
@@ -129,15 +128,17 @@ T parse_number(std::string_view text) {
 History parse_history(std::string_view rest) {
   // Without its end, a number cut short would look like another number.
   DRAPE_CHECK(rest.ends_with('\n'), "expected a line end at the end, got none");
+  const std::string expected = history_header();
   const std::string_view header = cut(rest, '\n');
-  DRAPE_CHECK(header == kHistoryHeader, "expected the header '{}', got '{}'", kHistoryHeader,
+  DRAPE_CHECK(header == expected, "expected the header '{}', got '{}'", expected,
               header.substr(0, kMaxQuoted));
   History history;
   while (!rest.empty()) {
     std::string_view line = cut(rest, '\n');
     EpochRecord record{.epoch = parse_number<int>(cut(line, ','))};
-    for (const auto column : kHistoryColumns) record.*column = parse_number<double>(cut(line, ','));
-    DRAPE_CHECK(line.empty(), "expected {} columns, got more", kHistoryColumns.size() + 1);
+    for (const EpochColumn& column : kEpochColumns)
+      record.*column.number = parse_number<double>(cut(line, ','));
+    DRAPE_CHECK(line.empty(), "expected {} columns, got more", kEpochColumns.size() + 1);
     history.push_back(record);
   }
   return history;
@@ -202,10 +203,7 @@ void write_run(const RunResult& run, const std::filesystem::path& folder) {
   validate(run);
   make_folder(folder);
   write_file_atomically(folder / "history.csv", history_csv(run.history));
-  // A replaced file keeps the rest readable: bytes that are not UTF-8 become U+FFFD.
-  write_file_atomically(
-      folder / kResultFile,
-      result_json(run).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_file_atomically(folder / kResultFile, file_text(result_json(run)));
 }
 
 RunResult read_run(const std::filesystem::path& folder) {

@@ -12,8 +12,9 @@
 
 namespace drape {
 
-/// The file of a run's folder that says how it ended.
+/// The files of a run's folder that say how it ended, and that hold its best weights.
 inline constexpr const char* kResultFile = "result.json";
+inline constexpr const char* kWeightsFile = "weights.safetensors";
 
 /// How often each class was taken for each: counts by [true class][predicted class].
 using Confusion = std::vector<std::vector<std::int64_t>>;
@@ -37,8 +38,8 @@ struct RunResult {
   std::int64_t peak_memory_bytes = 0;
   std::string stop_reason;  // one line for people
   bool synthetic = false;   // trained on generated images, not on Fashion-MNIST
-  bool comparable =
-      true;  // on all of the official Fashion-MNIST: published numbers may stand beside
+  // Trained on all of the official Fashion-MNIST: published numbers may stand beside.
+  bool comparable = true;
   History history;
   Confusion confusion;  // on the evaluated set; empty if not counted
 

@@ -1,7 +1,7 @@
 #include "examples/sampling.h"
 
 #include <algorithm>
-#include <cmath>
+#include <utility>
 
 #include "layers/deform_conv2d.h"
 

@@ -21,26 +21,20 @@ constexpr std::array<NetworkOptions, 6> kStudied{{
     {.architecture = Architecture::deformable},
     {.architecture = Architecture::enhanced},
 }};
-constexpr double kStudiedMixup = 1.0;
 
 std::string network_name(const NetworkOptions& options) {
-  switch (options.architecture) {
-    case Architecture::standard:
-      return "standard";
-    case Architecture::deep:
-      return "deep";
-    case Architecture::dilated:
-      return fmt::format("dilated{}", options.dilation);
-    case Architecture::deformable:
-      return "deformable";
-    case Architecture::enhanced:
-      if (options.dropout == NetworkOptions().dropout) return "enhanced";
-      return fmt::format("enhanced_dropout{}", options.dropout);
-  }
-  throw Error("network: expected a known architecture");
+  std::string text(name(options.architecture));
+  if (options.architecture == Architecture::dilated) text += fmt::format("{}", options.dilation);
+  if (options.architecture == Architecture::enhanced && options.dropout != NetworkOptions().dropout)
+    text += fmt::format("_dropout{}", options.dropout);
+  return text;
 }
 
 }  // namespace
+
+std::string_view name(Architecture architecture) {
+  return kArchitectures.at(static_cast<std::size_t>(architecture));
+}
 
 Sequential build_network(const NetworkOptions& options) {
   switch (options.architecture) {

@@ -1,7 +1,9 @@
 // From options to a network, and to the name it goes by.
 #pragma once
 
+#include <array>
 #include <string>
+#include <string_view>
 
 #include "layers/module.h"
 #include "models/systems.h"
@@ -9,6 +11,11 @@
 namespace drape {
 
 enum class Architecture { standard, deep, dilated, deformable, enhanced };
+
+/// Their names in files, by the enumerators' order.
+inline constexpr std::array<std::string_view, 5> kArchitectures{"standard", "deep", "dilated",
+                                                                "deformable", "enhanced"};
+std::string_view name(Architecture architecture);
 
 /// What a command line and a file of weights may ask for.
 inline constexpr int kMostDilation = 1000;

@@ -1,7 +1,6 @@
 #include "models/saved.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -14,14 +13,6 @@ namespace drape {
 namespace {
 
 using Metadata = std::map<std::string, std::string>;
-
-constexpr std::array<std::pair<std::string_view, Architecture>, 5> kArchitectures{{
-    {"standard", Architecture::standard},
-    {"deep", Architecture::deep},
-    {"dilated", Architecture::dilated},
-    {"deformable", Architecture::deformable},
-    {"enhanced", Architecture::enhanced},
-}};
 
 const std::string& entry(const Metadata& metadata, const char* name) {
   const auto found = metadata.find(name);
@@ -43,10 +34,9 @@ T number(const Metadata& metadata, const char* name, T low, T high) {
 NetworkOptions options_of(const Metadata& metadata) {
   NetworkOptions options;
   const std::string& name = entry(metadata, "architecture");
-  const auto found = std::ranges::find(kArchitectures, std::string_view(name),
-                                       [](const auto& known) { return known.first; });
+  const auto found = std::ranges::find(kArchitectures, name);
   DRAPE_CHECK(found != kArchitectures.end(), "expected a known 'architecture', got '{}'", name);
-  options.architecture = found->second;
+  options.architecture = static_cast<Architecture>(found - kArchitectures.begin());
   options.dilation = number<std::int64_t>(metadata, "dilation", 1, kMostDilation);
   options.dropout = number<double>(metadata, "dropout", 0.0, kMostDropout);
   return options;
@@ -64,8 +54,7 @@ std::vector<std::string> classes_of(const Metadata& metadata) {
 }  // namespace
 
 Metadata network_metadata(const NetworkOptions& options, const std::vector<std::string>& classes) {
-  const auto is_it = [&](const auto& known) { return known.second == options.architecture; };
-  return {{"architecture", std::string(std::ranges::find_if(kArchitectures, is_it)->first)},
+  return {{"architecture", std::string(name(options.architecture))},
           {"dilation", std::to_string(options.dilation)},
           {"dropout", fmt::format("{}", options.dropout)},
           {"input", "[N,28,28,1], 0 ... 1, white on black"},

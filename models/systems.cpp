@@ -16,8 +16,8 @@ constexpr std::array<System, 8> kSystems{{
     {"dilated10", "Dilated (high) CNN", "dilated10", 0.0, 0.9188, 14},
     {"deformable", "Deformable CNN", "deformable", 0.0, 0.9220, 13},
     {"enhanced", "Enhanced Deformable CNN", "enhanced", 0.0, 0.9220, 18},
-    {"standard_mixup", "Standard CNN with MixUp", "standard", 1.0, 0.9287, 17},
-    {"deformable_mixup", "Deformable CNN with MixUp", "deformable", 1.0, 0.9287, 23},
+    {"standard_mixup", "Standard CNN with MixUp", "standard", kStudiedMixup, 0.9287, 17},
+    {"deformable_mixup", "Deformable CNN with MixUp", "deformable", kStudiedMixup, 0.9287, 23},
 }};
 
 }  // namespace

@@ -6,6 +6,9 @@
 
 namespace drape {
 
+/// The study's Beta(alpha, alpha) of MixUp, where it mixes.
+inline constexpr double kStudiedMixup = 1.0;
+
 /// One row of the study.
 struct System {
   std::string_view name;      // on the command line: "standard_mixup"

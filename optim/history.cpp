@@ -1,7 +1,5 @@
 #include "optim/history.h"
 
-#include <array>
-
 namespace drape {
 
 std::string_view name(StopReason reason) {

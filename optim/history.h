@@ -1,6 +1,7 @@
 // What a training run writes down after every epoch, and why it ends.
 #pragma once
 
+#include <array>
 #include <string_view>
 #include <vector>
 
@@ -18,6 +19,20 @@ struct EpochRecord {
 
   bool operator==(const EpochRecord&) const = default;
 };
+
+/// The numbers of an epoch by their names in files, in order; the epoch itself comes before them.
+struct EpochColumn {
+  std::string_view name;
+  double EpochRecord::*number;
+};
+inline constexpr std::array<EpochColumn, 6> kEpochColumns{{
+    {"learning_rate", &EpochRecord::learning_rate},
+    {"train_loss", &EpochRecord::train_loss},
+    {"train_accuracy", &EpochRecord::train_accuracy},
+    {"validation_loss", &EpochRecord::validation_loss},
+    {"validation_accuracy", &EpochRecord::validation_accuracy},
+    {"seconds", &EpochRecord::seconds},
+}};
 
 /// Epochs 1, 2, ... in order.
 using History = std::vector<EpochRecord>;

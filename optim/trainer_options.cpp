@@ -2,26 +2,27 @@
 
 #include <array>
 #include <cmath>
-#include <string_view>
 
 #include "core/check.h"
 
 namespace drape {
-namespace {
 
-// By the enumerators' order.
-constexpr std::array<std::string_view, 3> kOptimizers{"adam", "adamw", "sgd"};
-constexpr std::array<std::string_view, 5> kSchedules{"constant", "step", "cosine", "one_cycle",
-                                                     "exponential"};
-constexpr std::array<std::string_view, 4> kMonitors{"validation_accuracy", "validation_loss",
-                                                    "train_accuracy", "train_loss"};
-
-template <std::size_t count, class E>
-std::string_view word(const std::array<std::string_view, count>& words, E value) {
-  return words.at(static_cast<std::size_t>(value));
+std::string_view name(OptimizerKind optimizer) {
+  constexpr std::array<std::string_view, 3> kNames{"adam", "adamw", "sgd"};
+  return kNames.at(static_cast<std::size_t>(optimizer));
 }
 
-}  // namespace
+std::string_view name(ScheduleKind schedule) {
+  constexpr std::array<std::string_view, 5> kNames{"constant", "step", "cosine", "one_cycle",
+                                                   "exponential"};
+  return kNames.at(static_cast<std::size_t>(schedule));
+}
+
+std::string_view name(Monitor monitor) {
+  constexpr std::array<std::string_view, 4> kNames{"validation_accuracy", "validation_loss",
+                                                   "train_accuracy", "train_loss"};
+  return kNames.at(static_cast<std::size_t>(monitor));
+}
 
 void validate(const TrainerOptions& options) {
   DRAPE_CHECK(options.epochs >= 1, "train: expected epochs >= 1, got {}", options.epochs);
@@ -50,9 +51,9 @@ RunIdentity identity_of(const TrainerOptions& options) {
   const EarlyStoppingOptions& stopping = options.early_stopping;
   set("epochs", options.epochs);
   set("batch", options.batch);
-  set("optimizer", word(kOptimizers, options.optimizer));
+  set("optimizer", name(options.optimizer));
   set("lr", options.learning_rate);
-  set("schedule", word(kSchedules, options.schedule));
+  set("schedule", name(options.schedule));
   if (options.schedule == ScheduleKind::exponential) set("last-lr", options.last_learning_rate);
   set("weight-decay", options.weight_decay);
   set("momentum", options.momentum);
@@ -64,7 +65,7 @@ RunIdentity identity_of(const TrainerOptions& options) {
   set("clip-norm", options.clip_norm);
   set("average", options.average_decay);
   set("pieces", options.pieces);
-  set("monitor", word(kMonitors, stopping.monitor));
+  set("monitor", name(stopping.monitor));
   set("goal", stopping.goal.value_or(goal_of(stopping.monitor)) == Goal::maximize ? "maximize"
                                                                                   : "minimize");
   set("patience", stopping.patience);

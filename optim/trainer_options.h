@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "data/augmentation.h"
 #include "optim/checkpoints.h"
@@ -12,7 +13,13 @@ namespace drape {
 
 enum class OptimizerKind { adam, adamw, sgd };
 
-/// How CUDA is asked for the kernels of a step: recorded, for all at once, or for each by itself.
+/// Enumerators as command lines and files spell them.
+std::string_view name(OptimizerKind optimizer);
+std::string_view name(ScheduleKind schedule);
+std::string_view name(Monitor monitor);
+
+/// recorded: a step is captured as a CUDA graph once and replayed; each: every kernel is launched
+/// by itself.
 enum class Launching { recorded, each };
 
 struct TrainerOptions {

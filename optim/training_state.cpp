@@ -1,7 +1,6 @@
 #include "optim/training_state.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -17,10 +16,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kKind = "drape training state 1", kHistory = "history";
 
-constexpr std::array kRecordNumbers{
-    &EpochRecord::learning_rate,   &EpochRecord::train_loss,          &EpochRecord::train_accuracy,
-    &EpochRecord::validation_loss, &EpochRecord::validation_accuracy, &EpochRecord::seconds};
-constexpr std::int64_t kColumns = kRecordNumbers.size();
+constexpr std::int64_t kColumns = kEpochColumns.size();
 
 double check_quantity(double value, std::string_view name) {
   DRAPE_CHECK(std::isfinite(value) && value >= 0.0, "expected finite numbers >= 0 as '{}', got {}",
@@ -74,7 +70,7 @@ class Fields {
 Tensor table_of(const History& history) {
   std::vector<double> numbers;
   for (const EpochRecord& record : history) {
-    for (const auto number : kRecordNumbers) numbers.push_back(record.*number);
+    for (const EpochColumn& column : kEpochColumns) numbers.push_back(record.*column.number);
   }
   return Tensor::from<double>({static_cast<std::int64_t>(history.size()), kColumns}, numbers);
 }
@@ -88,7 +84,8 @@ History history_of(const Tensor& table) {
   const std::vector<double> numbers = table.to_vector<double>();
   for (auto number = numbers.begin(); number != numbers.end();) {
     EpochRecord record{.epoch = static_cast<int>(history.size()) + 1};
-    for (const auto member : kRecordNumbers) record.*member = check_quantity(*number++, kHistory);
+    for (const EpochColumn& column : kEpochColumns)
+      record.*column.number = check_quantity(*number++, kHistory);
     history.push_back(record);
   }
   return history;

@@ -59,6 +59,34 @@ TEST_CASE("a configuration file sets options, and the command line wins") {
   CHECK(command.settings.out == "a \"#\" = b");
 }
 
+TEST_CASE("quotes and backslashes within double quotes are escaped") {
+  const ConfigFile file("out = \"it's \\\"a\\\" \\\\ folder\"  # \"\n");
+  CHECK(parsed({"--config", file.path()}).settings.out == "it's \"a\" \\ folder");
+  const ConfigFile plain("out = 'a \\ b'\n");
+  CHECK(parsed({"--config", plain.path()}).settings.out == "a \\ b");
+}
+
+TEST_CASE("a folder of any name is read back from the configuration that is written") {
+  for (const std::string out : {"a", "7", "+7", "1e3", "true", " a ", "a=b # c", "\\", "it's",
+                                "\"a\"", "it's \"a\" \\ folder\\"}) {
+    CAPTURE(out);
+    const ConfigFile file(parsed({"--out", out}).settings.config);
+    CHECK(parsed({"--config", file.path()}).settings.out == out);
+  }
+}
+
+TEST_CASE("a weight decay that nobody gave goes with the optimizer, whoever names that") {
+  const auto decay = [](const std::vector<std::string>& first, const std::string& optimizer) {
+    const ConfigFile file(parsed(first).settings.config);
+    return parsed({"--config", file.path(), "--optimizer", optimizer})
+        .settings.training.weight_decay;
+  };
+  CHECK(decay({}, "adamw") == 0.01);
+  CHECK(decay({"--optimizer", "adamw"}, "adam") == 0.0);
+  CHECK(decay({"--weight-decay", "0"}, "adamw") == 0.0);
+  CHECK(decay({"--weight-decay", "0.5"}, "adamw") == 0.5);
+}
+
 TEST_CASE("what a configuration file has wrong is named") {
   CHECK(error_with("\nepocs = 7\n") ==
         "--config: line 2: expected the name of an option that a file may set, got 'epocs'");
@@ -68,7 +96,8 @@ TEST_CASE("what a configuration file has wrong is named") {
              ContainsSubstring("expected quiet = true or false, got 'maybe'"));
   for (const std::string line :
        {"epochs", "epochs =", "= 7", "epochs = 7 8", "epochs = [7", "epochs = [7,,8]", "epochs 7",
-        "epochs = \"7", "epochs = 7]", "[section]", "\x01\xff", "epochs = 7,", "out = a b"}) {
+        "epochs = \"7", "epochs = 7]", "[section]", "\x01\xff", "epochs = 7,", "out = a b",
+        "out = \"a\\b\"", "out = \"a\\\"", "out = \"a\\"}) {
     CAPTURE(line);
     CHECK(error_with(line) ==
           fmt::format("--config: line 1: expected NAME = VALUE, got '{}'", line));

@@ -62,6 +62,18 @@ TEST_CASE("the figures of a model are those of its confusion matrix") {
   CHECK(figures.calibration_error == Approx((3.0 - (3.0 * p + q)) / 4.0));
 }
 
+TEST_CASE("images keep their numbers, however many there are") {
+  constexpr std::size_t kCount = 1001, kWrong = 700;
+  LabelledImages images{1, 3, {}, std::vector<std::uint8_t>(kCount, 1)};
+  for (std::size_t i = 0; i < kCount; ++i) images.pixels.insert(images.pixels.end(), {0, 255, 0});
+  images.labels[kWrong] = 2;
+  SavedModel model = identity();
+  const ModelFigures figures = evaluate_model(model, images);
+  CHECK(figures.images == kCount);
+  REQUIRE(figures.mistakes.size() == 1);
+  CHECK(figures.mistakes[0].image == kWrong);
+}
+
 TEST_CASE("a model that says NaN is refused, not counted") {
   SavedModel model{{}, {}, "damaged", {"a", "b", "c"}, {}};
   drape::Linear damaged(3, 3);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "examples/fraction.h"
 #include "examples/report/charts.h"
 #include "examples/report/text.h"
 
@@ -75,8 +76,7 @@ void draw_confusion(Markup& page, const Section& section, const SystemSummary& s
                    std::accumulate(confusion[i].begin(), confusion[i].end(), std::int64_t{0});
                for (std::size_t j = 0; j < confusion.size(); ++j) {
                  const std::int64_t count = confusion[i][j];
-                 const double part =
-                     total > 0 ? static_cast<double>(count) / static_cast<double>(total) : 0.0;
+                 const double part = fraction(count, total);
                  draw_cell(
                      page, kLeft + kCell * static_cast<double>(j),
                      kTop + kCell * static_cast<double>(i), count, part,

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "examples/report/charts.h"
 #include "examples/report/text.h"

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
+#include <iterator>
 
 #include "examples/report/charts.h"
 #include "examples/report/sampling_chart.h"

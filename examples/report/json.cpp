@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "examples/fields.h"
 #include "examples/report/text.h"
 
 namespace drape {
@@ -47,14 +48,12 @@ Json system_json(const Section& section, const SystemSummary& summary) {
 Json run_json(const RunResult& run) {
   Json json = result_json(run);
   json["history"] = Json::array();
-  for (const EpochRecord& record : run.history)
-    json["history"].push_back({{"epoch", record.epoch},
-                               {"learning_rate", record.learning_rate},
-                               {"train_loss", record.train_loss},
-                               {"train_accuracy", record.train_accuracy},
-                               {"validation_loss", record.validation_loss},
-                               {"validation_accuracy", record.validation_accuracy},
-                               {"seconds", record.seconds}});
+  for (const EpochRecord& record : run.history) {
+    Json epoch = {{"epoch", record.epoch}};
+    for (const EpochColumn& column : kEpochColumns)
+      epoch[std::string(column.name)] = record.*column.number;
+    json["history"].push_back(epoch);
+  }
   return json;
 }
 
@@ -80,7 +79,7 @@ std::string json_report(std::span<const Section> sections, std::span<const RunRe
                                 {"systems", systems}});
   }
   for (const RunResult& run : runs) json["runs"].push_back(run_json(run));
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return file_text(json, /*indent=*/1);
 }
 
 }  // namespace drape

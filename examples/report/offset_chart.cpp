@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "examples/fraction.h"
 #include "examples/report/charts.h"
 #include "examples/report/text.h"
 
@@ -27,7 +28,7 @@ std::string bin_phrase(std::size_t bin) {
 void draw_column(Markup& svg, const OffsetHistogram& at, double left, double width) {
   for (std::size_t bin = 0; bin < at.counts.size(); ++bin) {
     if (at.counts[bin] == 0) continue;
-    const double part = static_cast<double>(at.counts[bin]) / static_cast<double>(at.total());
+    const double part = fraction(at.counts[bin], at.total());
     svg.element("g", {{"class", "cell"}}, [&] {
       svg.element("title", {},
                   fmt::format("Epoch {}, {}: {} %", at.epoch, bin_phrase(bin), percent(part)));

@@ -11,8 +11,8 @@ namespace drape {
 namespace {
 
 constexpr double kLeastSide = 24.0, kMostSide = 56.0;  // of a picture, in pixels of the image
-constexpr double kBeyond = 3.0;  // pixels that a picture shows outside of the image, if no point
-                                 // lies farther away
+// Pixels that a picture shows outside of the image, if no point lies farther away.
+constexpr double kBeyond = 3.0;
 
 // The part of an image that a picture shows: a square, in pixels of the image.
 struct Window {

@@ -205,7 +205,7 @@ tr.off { display: table-row; opacity: 0.45; }
   .photos.wider { grid-template-columns: repeat(12, 1fr); }
   .scroll { overflow: visible; border: 0; }
   table { font-size: 8.5pt; }
-  thead th { font-size: 8pt; } 
+  thead th { font-size: 8pt; }
   th, td { padding: 4px 5px; }
   .legend button { border: 0; padding: 0 10px 0 0; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }

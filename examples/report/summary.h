@@ -39,8 +39,8 @@ struct SystemSummary {
   Statistic peak_memory_bytes;
   std::int64_t parameters = 0;
   std::int64_t multiply_adds_per_image = 0;
-  std::vector<Statistic>
-      curve;  // [epoch - 1] validation accuracy, over the seeds that reached the epoch
+  // [epoch - 1] validation accuracy, over the seeds that reached the epoch
+  std::vector<Statistic> curve;
   std::vector<double> elapsed;  // [epoch - 1] seconds of training so far: their epochs' means
   Confusion confusion;          // added up over the seeds that have one
 };

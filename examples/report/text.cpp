@@ -167,8 +167,7 @@ std::vector<std::string> explanations(const Section& section) {
   if (section.synthetic)
     sentences.push_back(
         "SYNTHETIC DATA: generated images. These numbers show that the program runs, not how good "
-        "a "
-        "system is, and published numbers are left out.");
+        "a system is, and published numbers are left out.");
   else if (!section.comparable)
     sentences.push_back(
         "Trained on part of Fashion-MNIST, or on other images: published numbers are left out.");
@@ -179,18 +178,15 @@ std::vector<std::string> explanations(const Section& section) {
         "held-out training images, so that the difference is a guide, not a measurement.");
   sentences.push_back(
       "Accuracies are in percent, over several seeds the mean ± sample standard deviation; epochs, "
-      "times and rates are "
-      "means over seeds, peak memory is the largest. Times are wall-clock on the named device; "
-      "multiply-adds "
-      "are those of one image's forward pass.");
+      "times and rates are means over seeds, peak memory is the largest. Times are wall-clock on "
+      "the named device; multiply-adds are those of one image's forward pass.");
   return sentences;
 }
 
 std::string curve_caption(const Section& section) {
   if (!has_several_seeds(section)) return "One run each.";
   return "Lines are means over the seeds, bands reach from the worst to the best seed; fainter "
-         "where "
-         "only some seeds trained that long.";
+         "where only some seeds trained that long.";
 }
 
 std::string twin_caption(const Section& section) {

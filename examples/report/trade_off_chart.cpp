@@ -10,8 +10,8 @@ namespace drape {
 namespace {
 
 constexpr double kCharacterWidth = 6.3, kLabelHeight = 14.0;  // of a point's name, 11 px high
-constexpr double kLeaderFrom =
-    14.0;  // a name farther away than this is tied to its point by a line
+// A name farther away than this is tied to its point by a line.
+constexpr double kLeaderFrom = 14.0;
 
 std::string_view cost_title(Cost cost) {
   if (cost == Cost::parameters) return "parameters, millions";
