@@ -33,10 +33,7 @@ void export_onnx(const fs::path& weights, const fs::path& target) {
 
 void export_pytorch(const fs::path& weights, const fs::path& target) {
   SavedModel model = load_model(weights);
-  Weights ours{{}, model.metadata};
-  for (const NamedTensor& state : model.network.state())
-    ours.tensors.emplace_back(state.name, state.tensor);
-  save_weights(target, to_pytorch(ours));
+  save_weights(target, to_pytorch({model.network.tensors(), model.metadata}));
 }
 
 void print_predictions(const fs::path& weights, const PredictOptions& options) {

@@ -112,8 +112,8 @@ class RunWriter : public Observer {
                              {"protocol", run_.protocol},
                              {"seed", std::to_string(run_.seed)},
                              {"epoch", std::to_string(run_.best_epoch)}});
-    for (const NamedTensor& entry : model_.state())
-      weights.tensors.emplace_back(entry.name, entry.tensor.to(accumulator(entry.tensor.dtype())));
+    for (const auto& [name, tensor] : model_.tensors())
+      weights.tensors.emplace_back(name, tensor.to(accumulator(tensor.dtype())));
     make_folder(folder_);
     save_weights(folder_ / kWeightsFile, weights);
   }

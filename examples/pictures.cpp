@@ -8,6 +8,7 @@
 
 #include "data/images.h"
 #include "data/mixup.h"
+#include "kernels/ceil_div.h"
 
 namespace drape {
 namespace {
@@ -30,7 +31,7 @@ FilterPicture picture_filters(Sequential& network) {
                        .image = {}};
   for (const double value : values) result.largest = std::max(result.largest, std::abs(value));
   const double scale = result.largest > 0.0 ? 127.0 / result.largest : 0.0;
-  const std::int64_t rows = (result.count + result.columns - 1) / result.columns;
+  const std::int64_t rows = kernels::ceil_div(result.count, result.columns);
   GreyImage& image = result.image;
   image = {rows * result.height, result.columns * result.width, {}};
   image.pixels.assign(static_cast<std::size_t>(image.height * image.width), 128);

@@ -71,10 +71,7 @@ SavedModel load_model(const std::filesystem::path& path) {
                      entry(weights.metadata, "system"),
                      classes_of(weights.metadata),
                      {}};
-    NamedTensors targets;
-    for (const NamedTensor& state : model.network.state())
-      targets.emplace_back(state.name, state.tensor);
-    assign_weights(weights, targets);
+    assign_weights(weights, model.network.tensors());
     model.metadata = std::move(weights.metadata);
     return model;
   } catch (const Error& error) {

@@ -5,6 +5,7 @@
 #include <exception>
 #include <limits>
 
+#include "kernels/ceil_div.h"
 #include "optim/observers.h"
 #include "optim/trainer.h"
 
@@ -112,7 +113,8 @@ RateFinding search_learning_rate(Module& model, const Examples& training,
   trial.schedule = ScheduleKind::exponential;
   trial.learning_rate = range.lowest;
   trial.last_learning_rate = range.highest;
-  trial.epochs = static_cast<int>((range.steps + steps - 1) / std::max<std::int64_t>(steps, 1));
+  trial.epochs = static_cast<int>(
+      kernels::ceil_div<std::int64_t>(range.steps, std::max<std::int64_t>(steps, 1)));
   Examples validation = some;
   validation.indices.resize(std::min<std::size_t>(validation.indices.size(), 1));
   RateFinding finding;

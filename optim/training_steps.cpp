@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/ceil_div.h"
 #include "layers/losses.h"
 #include "optim/adam.h"
 #include "optim/sgd.h"
@@ -89,7 +90,7 @@ void TrainingSteps::launch(std::int64_t i) {
 
 template <class Body>
 void TrainingSteps::each_piece(std::int64_t rows, Body&& body) const {
-  const std::int64_t most = (rows + options_.pieces - 1) / options_.pieces;
+  const std::int64_t most = kernels::ceil_div(rows, options_.pieces);
   for (std::int64_t first = 0; first < rows; first += most)
     body(Rows{first, std::min(most, rows - first)});
 }
