@@ -52,6 +52,7 @@ void append(std::span<const std::uint8_t> bytes, const std::string& name,
 bool has_images(const fs::path& path) {
   const std::string name = path.filename().string();
   const auto ends = [&](std::string_view end) { return name.ends_with(end); };
+  if (ends("idx1-ubyte") || ends("idx1-ubyte.gz")) return false;  // labels
   return ends(".png") || ends(".PNG") || ends("-ubyte") || ends("-ubyte.gz") || ends(".idx");
 }
 

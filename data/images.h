@@ -18,8 +18,8 @@ struct NamedImage {
 };
 
 /// The images of a file, IDX (plain or gzip) or PNG, of a folder's files of these kinds in the
-/// order of their names, or of standard input for "-". Error: what is not there, neither of the
-/// two, or damaged; a folder without images.
+/// order of their names, labels left out, or of standard input for "-". Error: what is not there,
+/// neither of the two, or damaged; a folder without images.
 std::vector<NamedImage> read_images(const std::filesystem::path& path);
 
 /// The same for the content of a file called `name`.

@@ -121,7 +121,8 @@ void add_run_options(CLI::App& app, Settings& settings) {
              "test images");
   app.add_option("--seed", settings.training.seed, "of the first run")
       ->check(within(std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max() - kMany,
-                     "a whole number of at most 20 digits"));
+                     fmt::format("a whole number 0 ... {}",
+                                 std::numeric_limits<std::uint64_t>::max() - kMany)));
   app.add_option("--seeds", settings.seeds, "runs, with consecutive seeds")->check(count(1, 1000));
   add_machine_options(app, settings);
   add_data_options(app, settings);

@@ -24,10 +24,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// "drape 0.1.0", and the commit where that is known.
+std::string version() {
+  const std::string commit = build_commit();
+  return fmt::format("drape {}{}", DRAPE_VERSION,
+                     commit.empty() ? "" : fmt::format(" ({})", commit));
+}
+
 void export_onnx(const fs::path& weights, const fs::path& target) {
-  const SavedModel model = load_model(weights);
+  SavedModel model = load_model(weights);
   OnnxGraph graph;
   const OnnxValue x{"x", {1, kImageSide, kImageSide, 1}};
+  model.metadata["layout"] = "NCHW";
+  model.metadata["input"] = kChannelsFirstInput;
   graph.write(target, x, model.network.onnx(graph, x), model.metadata);
 }
 
@@ -223,7 +232,7 @@ int drape_program(int argc, const char* const* argv) {
     add_predict(app);
     add_evaluate(app);
     add_export(app);
-    app.set_version_flag("--version", fmt::format("drape {}", build_commit()));
+    app.set_version_flag("--version", version());
     if (const std::string word = argc > 1 ? argv[1] : ""; word == "help") {
       print(stdout, "{}", app.help());
       return 0;

@@ -1,12 +1,13 @@
 #include "examples/comparison.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "core/file.h"
@@ -20,18 +21,22 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The runs that lie in a folder, in the order of the study and of their seeds. Error: there are
-// none, or one cannot be read.
-std::vector<RunResult> read_runs(const fs::path& out) {
+// The runs of these systems that lie in a folder, in the order of the study and of their seeds.
+// Error: there are none, or one cannot be read.
+std::vector<RunResult> read_runs(const fs::path& out, const std::vector<std::string>& systems) {
   std::vector<RunResult> runs;
-  for (const System& system : systems()) {
+  for (const std::string& system : systems) {
     std::vector<RunResult> seeds;
-    for (const fs::path& entry : entries_of(out / system.name))
-      if (fs::exists(entry / kResultFile)) seeds.push_back(read_run(entry));
+    for (const fs::path& entry : entries_of(out / system)) {
+      std::error_code unreadable;  // reading it tells why
+      if (fs::exists(entry / kResultFile, unreadable) || unreadable)
+        seeds.push_back(read_run(entry));
+    }
     std::ranges::sort(seeds, {}, &RunResult::seed);
     runs.insert(runs.end(), seeds.begin(), seeds.end());
   }
-  DRAPE_CHECK(!runs.empty(), "report: expected runs in '{}', got none", out.string());
+  DRAPE_CHECK(!runs.empty(), "report: expected runs in '{}' of {}, got none", out.string(),
+              fmt::join(systems, ", "));
   return runs;
 }
 
@@ -60,22 +65,24 @@ Pictures picture_runs(const std::vector<RunResult>& runs, const Settings& settin
     const bool other_data = run.synthetic != (settings.source == DataSource::synthetic);
     if (test && other_data) reason = "the data set at hand is not that of the runs";
     const bool shown = test && !other_data;
-    if (!shown) pictures.missing = fmt::format("Pictures of test images are left out: {}.", reason);
+    if (!shown)
+      pictures.missing =
+          fmt::format("Pictures of test images are left out, of one run at least: {}.", reason);
     add_pictures(pictures, settings.out, run, shown ? &*test : nullptr);
   }
   return pictures;
 }
 
-// As a shell takes it.
+// As a shell takes it; the program's name stands as it is.
 std::string command_of(std::span<const char* const> words) {
-  std::string command;
-  for (const std::string word : words) {
+  std::string command = words.front();
+  for (const std::string word : words.subspan(1)) {
     constexpr std::string_view kPlain =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@%+=:,./-_";
     const bool plain = !word.empty() && word.find_first_not_of(kPlain) == std::string::npos;
     std::string quoted = "'";
     for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    command += (command.empty() ? "" : " ") + (plain ? word : quoted + "'");
+    command += " " + (plain ? word : quoted + "'");
   }
   return command;
 }
@@ -94,7 +101,8 @@ int compare(int argc, const char* const* argv) {
     return exit_code;
   };
   if (command->task == CompareTask::report_only) {
-    const std::vector<RunResult> runs = read_runs(settings.out);
+    options.command.clear();  // it trains nothing
+    const std::vector<RunResult> runs = read_runs(settings.out, command->systems);
     options.pictures = picture_runs(runs, settings);
     write_report(runs, settings.out, options);
     return done(0);

@@ -59,6 +59,9 @@ RunResult describe(const Experiment& experiment, const StoredData& data, Sequent
   run.multiply_adds_per_image = model.multiply_adds({1, stored[1], stored[2], stored[3]});
   run.synthetic = data.synthetic;
   run.comparable = data.official && data.whole;
+  run.training_images = data.train_labels.size();
+  run.options = identity_of(experiment.training);
+  run.options.erase("seed");
   run.stop_reason = "unfinished";
   return run;
 }

@@ -21,6 +21,8 @@ class Fields {
     DRAPE_CHECK(object.is_object(), "expected a JSON object, got {}", object.type_name());
   }
 
+  bool has(const char* name) const { return object_.contains(name); }
+
   const Json& at(const char* name) const {
     const auto field = object_.find(name);
     DRAPE_CHECK(field != object_.end(), "expected a field '{}', got none", name);

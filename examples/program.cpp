@@ -55,7 +55,11 @@ DeviceChoice choose_device(const Settings& settings) {
     Tensor::zeros(Shape{1}, DType::f32, Device::cuda);
   } catch (const Error& error) {
     if (settings.device) throw;
-    return on_cpu(kCudaBuilt ? error.what() : "");
+    if constexpr (kCudaBuilt) {
+      const std::string problem = cuda_problem();
+      return on_cpu(problem.empty() ? error.what() : problem);
+    }
+    return on_cpu("");
   }
   if constexpr (kCudaBuilt)
     set_cuda_math(settings.precision == Precision::fp32 ? Math::f32 : Math::tf32);
@@ -185,7 +189,7 @@ Runner::Runner(const Settings& settings, const std::vector<std::string>& systems
   if (choice.device == Device::cpu) settings_.precision = Precision::fp32;
   data_ = store(load_data(settings, fallback), settings.limit, choice.device);
   if (!choice.no_cuda.empty() && settings.verbosity == Verbosity::progress)
-    print(stderr, "{}; training on the CPU\n", choice.no_cuda);
+    print(stderr, "training on the CPU: {}\n", choice.no_cuda);
   interrupted_ = &catch_interrupt();  // until here Ctrl-C ends the program at once
 }
 

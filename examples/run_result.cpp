@@ -86,6 +86,14 @@ RunResult parse_result(const std::string& text) {
   run.stop_reason = fields.get<std::string>("stop_reason");
   run.synthetic = fields.get<bool>("synthetic");
   run.comparable = fields.get<bool>("comparable");
+  if (fields.has("training_images"))
+    run.training_images = fields.get<std::int64_t>("training_images");
+  if (fields.has("options")) {
+    DRAPE_CHECK(fields.at("options").is_object(), "expected an object as 'options', got {}",
+                fields.at("options").type_name());
+    for (const auto& [name, value] : fields.at("options").items())
+      run.options[name] = Fields::convert<std::string>(value, name);
+  }
   run.confusion = parse_confusion(fields.at("confusion"));
   return run;
 }
@@ -173,6 +181,7 @@ void validate(const RunResult& run) {
   check_quantity(run.seconds_per_epoch, "seconds_per_epoch");
   check_quantity(run.images_per_second, "images_per_second");
   check_quantity(static_cast<double>(run.peak_memory_bytes), "peak_memory_bytes");
+  check_quantity(static_cast<double>(run.training_images), "training_images");
   validate_history(run);
   validate_confusion(run.confusion);
 }
@@ -196,6 +205,8 @@ Json result_json(const RunResult& run) {
           {"stop_reason", run.stop_reason},
           {"synthetic", run.synthetic},
           {"comparable", run.comparable},
+          {"training_images", run.training_images},
+          {"options", run.options},
           {"confusion", run.confusion}};
 }
 

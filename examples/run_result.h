@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -40,6 +41,9 @@ struct RunResult {
   bool synthetic = false;   // trained on generated images, not on Fashion-MNIST
   // Trained on all of the official Fashion-MNIST: published numbers may stand beside.
   bool comparable = true;
+  std::int64_t training_images = 0;  // 0: not known
+  // What the trainer was told but for the seed, by the names of its options; none: not known.
+  std::map<std::string, std::string> options;
   History history;
   Confusion confusion;  // on the evaluated set; empty if not counted
 

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "core/layout.h"
+#include "models/saved.h"
 
 namespace drape {
 namespace {
@@ -54,7 +55,7 @@ std::int64_t flattened_channels(const Weights& weights, std::string Name::*given
 // One direction of the translation.
 struct Direction {
   std::string Name::*from, Name::*to;
-  std::string_view layout;  // of the result
+  std::string_view layout, input;  // of the result
   Tensor (*filters)(const Tensor& w);
   Tensor (*flattened)(const Tensor& w, std::int64_t channels);
 };
@@ -62,6 +63,7 @@ struct Direction {
 Weights translated(const Weights& weights, const Direction& direction) {
   Weights result{{}, weights.metadata};
   result.metadata["layout"] = direction.layout;
+  result.metadata["input"] = direction.input;
   for (const auto& [given, tensor] : weights.tensors) {
     const Name name = pair_of(given, direction.from);
     Tensor to = tensor;
@@ -76,15 +78,15 @@ Weights translated(const Weights& weights, const Direction& direction) {
 }  // namespace
 
 Weights to_pytorch(const Weights& ours) {
-  return translated(ours,
-                    {&Name::ours, &Name::theirs, "NCHW", channels_first, flattened_channels_first});
+  return translated(ours, {&Name::ours, &Name::theirs, "NCHW", kChannelsFirstInput, channels_first,
+                           flattened_channels_first});
 }
 
 Weights from_pytorch(const Weights& theirs) {
   Weights named = theirs;
   std::erase_if(named.tensors, [](const auto& one) { return one.first.ends_with(kBatches); });
-  return translated(named,
-                    {&Name::theirs, &Name::ours, "NHWC", channels_last, flattened_channels_last});
+  return translated(
+      named, {&Name::theirs, &Name::ours, "NHWC", kInput, channels_last, flattened_channels_last});
 }
 
 bool is_pytorch(const Weights& weights) {

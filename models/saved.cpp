@@ -57,7 +57,7 @@ Metadata network_metadata(const NetworkOptions& options, const std::vector<std::
   return {{"architecture", std::string(name(options.architecture))},
           {"dilation", std::to_string(options.dilation)},
           {"dropout", fmt::format("{}", options.dropout)},
-          {"input", "[N,28,28,1], 0 ... 1, white on black"},
+          {"input", std::string(kInput)},
           {"classes", nlohmann::json(classes).dump()}};
 }
 

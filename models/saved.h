@@ -4,11 +4,17 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "models/build.h"
 
 namespace drape {
+
+/// What "input" says in metadata of the images that a network takes, and of those that it takes
+/// where channels come first.
+inline constexpr std::string_view kInput = "[N,28,28,1], 0 ... 1, white on black";
+inline constexpr std::string_view kChannelsFirstInput = "[N,1,28,28], 0 ... 1, white on black";
 
 struct SavedModel {
   Sequential network;  // on the CPU

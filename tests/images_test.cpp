@@ -166,6 +166,7 @@ TEST_CASE("images come from files, folders and IDX, by name") {
   const TemporaryFolder folder;
   write_bytes(folder / "b.png", png(2, 3, PNG_FORMAT_GRAY, kPixels));
   drape::write_idx(folder / "a-ubyte", std::vector<std::int64_t>{2, 1, 3}, kPixels);
+  drape::write_idx(folder / "a-idx1-ubyte", std::vector<std::int64_t>{6}, kPixels);  // labels
   write_bytes(folder / "notes.txt", drape::tests::bytes("no image"));
   const std::vector<NamedImage> all = drape::read_images(folder.path());
   REQUIRE(all.size() == 3);

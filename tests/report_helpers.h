@@ -30,6 +30,8 @@ inline RunResult run_of(std::string_view system, std::uint64_t seed, double best
   run.seconds_per_epoch = 12.5;
   run.images_per_second = 4800.25;
   run.peak_memory_bytes = 123456789;
+  run.training_images = 60000;
+  run.options = {{"epochs", "15"}, {"lr", "0.001"}};
   run.stop_reason = "no better for 1 epoch";
   for (int epoch = 1; epoch <= 5; ++epoch)
     run.history.push_back({.epoch = epoch,

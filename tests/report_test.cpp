@@ -1,4 +1,6 @@
 // The comparison report: what goes in comes out, put together rightly, escaped and unmixed.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -141,6 +143,23 @@ TEST_CASE("a seed without a confusion matrix adds nothing to it") {
   CHECK(summarize(runs).at(0).systems.at(0).confusion == Confusion{{180, 20}, {6, 194}});
   runs[3].confusion = {{1}};
   CHECK_THAT(error_of([&] { summarize(runs); }), ContainsSubstring("one model for all seeds"));
+}
+
+TEST_CASE("a report says where systems were not trained alike, but for epochs and MixUp") {
+  RunResult standard = run_of("standard", 0, 0.9), deep = run_of("deep", 0, 0.9);
+  deep.options["epochs"] = "40";
+  const auto said = [&] {
+    return fmt::format("{}",
+                       fmt::join(explanations(summarize(std::vector{standard, deep})[0]), "\n"));
+  };
+  CHECK_THAT(said(), !ContainsSubstring("trained alike"));
+  deep.options["lr"] = "0.1";
+  CHECK_THAT(said(), ContainsSubstring("Not all systems were trained alike. lr: 0.001 (Standard "
+                                       "CNN), 0.1 (Deep CNN)."));
+}
+
+TEST_CASE("a system with MixUp has its curve where its base was not trained") {
+  CHECK(contains(html({run_of("standard_mixup", 0, 0.9)}), "All epochs and values"));
 }
 
 TEST_CASE("rows stand in the study's order") {
@@ -343,6 +362,13 @@ TEST_CASE("a report of wrong runs is refused") {
   CHECK_THAT(message({}), ContainsSubstring("at least one run"));
   CHECK_THAT(message({run, run}), ContainsSubstring("one run of deep with seed 3, got two"));
   CHECK_THAT(message({run, other}), ContainsSubstring("one model for all seeds of deep"));
+  other = run_of("deep", 4, 0.9);
+  other.options["lr"] = "0.1";
+  CHECK_THAT(message({run, other}),
+             ContainsSubstring("all seeds of deep to be trained alike, got lr 0.001 and 0.1"));
+  other = run_of("deep", 4, 0.9);
+  other.training_images = 200;
+  CHECK_THAT(message({run, other}), ContainsSubstring("got training images 60000 and 200"));
   CHECK_THAT(message({run}, {"", "", {"a", "b", "c"}}),
              ContainsSubstring("expected 2 class names"));
   run.best_validation_accuracy = std::nan("");

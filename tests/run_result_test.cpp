@@ -193,11 +193,27 @@ TEST_CASE("result.json has the promised keys") {
   const auto json = result_json(run_of("standard", 0, 0.9));
   std::set<std::string> keys;
   for (const auto& [key, value] : json.items()) keys.insert(key);
-  CHECK(keys == std::set<std::string>{"system", "protocol", "seed", "device", "precision", "commit",
-                                      "epochs_run", "best_epoch", "best_validation_accuracy",
-                                      "test_accuracy", "parameters", "multiply_adds_per_image",
-                                      "seconds_per_epoch", "images_per_second", "peak_memory_bytes",
-                                      "stop_reason", "synthetic", "comparable", "confusion"});
+  CHECK(keys == std::set<std::string>{"system",
+                                      "protocol",
+                                      "seed",
+                                      "device",
+                                      "precision",
+                                      "commit",
+                                      "epochs_run",
+                                      "best_epoch",
+                                      "best_validation_accuracy",
+                                      "test_accuracy",
+                                      "parameters",
+                                      "multiply_adds_per_image",
+                                      "seconds_per_epoch",
+                                      "images_per_second",
+                                      "peak_memory_bytes",
+                                      "stop_reason",
+                                      "synthetic",
+                                      "comparable",
+                                      "training_images",
+                                      "options",
+                                      "confusion"});
   CHECK(json.at("test_accuracy").is_null());
   CHECK(result_json(run_of("standard", 0, 0.9, "held_out")).at("test_accuracy").is_number());
 }
@@ -247,6 +263,10 @@ TEST_CASE("a result.json with a wrong field is refused by name") {
     auto without = json;
     without.erase(item.key());
     write_text(folder / "result.json", without.dump());
+    if (item.key() == "training_images" || item.key() == "options") {  // which others write, too
+      CHECK_NOTHROW(read_run(folder.path()));
+      continue;
+    }
     CHECK_THAT(error_of([&] { read_run(folder.path()); }),
                ContainsSubstring("result.json") && ContainsSubstring("'" + item.key() + "'"));
   }

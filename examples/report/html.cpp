@@ -105,7 +105,9 @@ void draw_curve_figure(Markup& page, const Section& section, const Systems& syst
 void draw_section_curves(Markup& page, const Section& section) {
   Systems architectures;
   for (const SystemSummary& summary : section.systems)
-    if (summary.system->name == summary.system->base) architectures.push_back(&summary);
+    if (summary.system->name == summary.system->base ||
+        section.find(summary.system->base) == nullptr)
+      architectures.push_back(&summary);
   if (architectures.empty()) return;
   draw_curve_figure(page, section, architectures, Against::epochs);
   draw_curve_figure(page, section, architectures, Against::seconds);
@@ -164,11 +166,7 @@ void draw_section_confusions(Markup& page, const Section& section, const ReportO
 
 void draw_section(Markup& page, const Section& section, const ReportOptions& options) {
   page.element("section", {}, [&] {
-    page.element("h2", {}, [&] {
-      page.text(fmt::format("Protocol {}, device {} in {} ", section.protocol, section.device,
-                            section.precision));
-      if (section.synthetic) page.element("span", {{"class", "badge"}}, "SYNTHETIC DATA");
-    });
+    page.element("h2", {}, section.title());
     page.element("p", {{"class", "lead"}}, headline(section));
     draw_table(page, section);
     for (const std::string& sentence : explanations(section))

@@ -14,14 +14,14 @@ inline constexpr std::string_view kStyle = R"css(
   --sans: system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", sans-serif;
   --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
   --paper: #ffffff; --panel: #f6f7f9; --ink: #1a1d23; --soft: #565d69; --rule: #dfe2e8;
-  --accent: #1e3aa8; --warn-ink: #8a2b00; --warn-paper: #fff1e6;
+  --accent: #1e3aa8; --warn-ink: #8a2b00;
   --heat: #00265c; --on-heat: #ffffff; --off-heat: #000000;
   --c0: #1e3aa8; --c1: #811f12; --c2: #127b48; --c3: #d54ca2; --c4: #a08d04; --c5: #018fd6;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
     --paper: #14171c; --panel: #1c2027; --ink: #e8eaee; --soft: #a3abb8; --rule: #343a45;
-    --accent: #8db8ff; --warn-ink: #ffb787; --warn-paper: #3a2414;
+    --accent: #8db8ff; --warn-ink: #ffb787;
     --heat: #7fb2f0; --on-heat: #000000; --off-heat: #ffffff;
     --c0: #509fff; --c1: #f99497; --c2: #6c9a1c; --c3: #b857ac; --c4: #e5de4a; --c5: #28f3ff;
   }
@@ -43,11 +43,6 @@ h4 { font-size: 14px; margin: 0 0 4px; }
 p, ul, dl { margin: 8px 0; max-width: 76ch; }
 .lead { font-size: 18px; }
 .note, figcaption { color: var(--soft); font-size: 14px; }
-.badge {
-  display: inline-block; padding: 2px 10px; border-radius: 999px; vertical-align: 3px;
-  font-size: 12px; font-weight: 650; letter-spacing: 0.04em; white-space: nowrap;
-  background: var(--warn-paper); color: var(--warn-ink);
-}
 figure { margin: 12px 0; min-width: 0; }
 code, pre { font: 13px/1.5 var(--mono); }
 pre {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
+#include <string>
 #include <tuple>
 
 #include "core/check.h"
@@ -48,6 +50,24 @@ std::vector<double> elapsed_seconds(const Runs& runs) {
   return elapsed;
 }
 
+// What decided how a run was trained, by name; none where it is not known.
+std::map<std::string, std::string> training_of(const RunResult& run) {
+  std::map<std::string, std::string> all = run.options;
+  if (!all.empty()) all["training images"] = std::to_string(run.training_images);
+  return all;
+}
+
+// The first of these that differs, "lr 0.1 and 0.01"; empty if none does.
+std::string difference_of(const RunResult& a, const RunResult& b) {
+  const auto of_a = training_of(a), of_b = training_of(b);
+  for (const auto& [name, value] : of_a) {
+    const auto other = of_b.find(name);
+    if (other == of_b.end() || other->second != value)
+      return fmt::format("{} {} and {}", name, value, other == of_b.end() ? "none" : other->second);
+  }
+  return "";
+}
+
 // Runs that were stopped before they counted theirs have none, and add nothing.
 Confusion added_confusion(const Runs& runs) {
   Confusion sum;
@@ -60,6 +80,18 @@ Confusion added_confusion(const Runs& runs) {
       std::ranges::transform(sum[i], run->confusion[i], sum[i].begin(), std::plus{});
   }
   return sum;
+}
+
+void check_trained_alike(const Runs& runs) {
+  const RunResult* first = nullptr;
+  for (const RunResult* run : runs) {
+    if (run->options.empty()) continue;
+    if (first == nullptr) first = run;
+    const std::string difference = difference_of(*first, *run);
+    DRAPE_CHECK(difference.empty(),
+                "report: expected all seeds of {} to be trained alike, got {} for {} and {}",
+                run->system, difference, first->seed, run->seed);
+  }
 }
 
 void check_same_model(const Runs& runs) {
@@ -78,12 +110,14 @@ void check_same_model(const Runs& runs) {
 // `runs`: of one system, by seed.
 SystemSummary summarize_system(const Runs& runs) {
   check_same_model(runs);
+  check_trained_alike(runs);
   const RunResult& first = *runs.front();
   SystemSummary summary{
       .system = &find_system(first.system),
       .seeds = {},
       .stop_reasons = {},
       .commits = {},
+      .training = training_of(first),
       .best_accuracy = over(runs, &RunResult::best_validation_accuracy),
       .best_epoch = over(runs, &RunResult::best_epoch),
       .test_accuracy = test_accuracy(runs),

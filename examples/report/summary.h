@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <span>
 #include <string>
@@ -30,7 +31,9 @@ struct SystemSummary {
   std::vector<std::uint64_t> seeds;
   std::vector<std::string> stop_reasons;  // one per seed
   std::set<std::string> commits;          // that are known
-  Statistic best_accuracy;                // on the validation set
+  // What the trainer was told, and the number of training images, by name; none: not known
+  std::map<std::string, std::string> training;
+  Statistic best_accuracy;  // on the validation set
   Statistic best_epoch;
   Statistic test_accuracy;  // count 0: not looked at
   Statistic epochs_run;
@@ -74,7 +77,7 @@ std::set<std::string> commits(std::span<const Section> sections);
 
 /// Validates the runs and sorts them into sections: held_out first, real data first, then by
 /// device and precision. Error for no runs, the same run twice, or seeds of one system that differ
-/// in size or classes.
+/// in size, classes, or how they were trained.
 std::vector<Section> summarize(std::span<const RunResult> runs);
 
 }  // namespace drape

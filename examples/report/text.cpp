@@ -76,6 +76,27 @@ std::string protocol_sentence(const Section& section) {
          "test images are looked at once, with the best weights restored.";
 }
 
+// By what other options than the number of epochs and MixUp, which the study varies, its systems
+// were trained: "lr: 0.01 (Deformable CNN), 0.001 (Standard CNN)".
+std::vector<std::string> differences(const Section& section) {
+  std::map<std::string, std::map<std::string, std::vector<std::string>>>
+      titles;  // by option, value
+  for (const SystemSummary& summary : section.systems) {
+    for (const auto& [name, value] : summary.training)
+      if (name != "epochs" && name != "mixup")
+        titles[name][value].emplace_back(summary.system->title);
+  }
+  std::vector<std::string> all;
+  for (const auto& [name, values] : titles) {
+    if (values.size() < 2) continue;
+    std::vector<std::string> each;
+    for (const auto& [value, systems] : values)
+      each.push_back(fmt::format("{} ({})", value, fmt::join(systems, ", ")));
+    all.push_back(fmt::format("{}: {}", name, fmt::join(each, ", ")));
+  }
+  return all;
+}
+
 }  // namespace
 
 std::string percent(double fraction) {
@@ -171,6 +192,9 @@ std::vector<std::string> explanations(const Section& section) {
   else if (!section.comparable)
     sentences.push_back(
         "Trained on part of Fashion-MNIST, or on other images: published numbers are left out.");
+  if (const std::vector<std::string> found = differences(section); !found.empty())
+    sentences.push_back(
+        fmt::format("Not all systems were trained alike. {}.", fmt::join(found, "; ")));
   sentences.push_back(protocol_sentence(section));
   if (section.shows_published() && section.protocol != "published")
     sentences.push_back(
