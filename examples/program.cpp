@@ -85,7 +85,7 @@ DataSet load_data(const Settings& settings, Fallback fallback) {
 }
 
 std::string describe(const Experiment& experiment, const StoredData& data) {
-  return fmt::format("{}, seed {}: {} training images of {}, {} protocol, {}, {}, {} threads",
+  return fmt::format("{}, seed {}: {} training images of {}, {} protocol, {}, {}, threads: {}",
                      experiment.system, experiment.training.seed,
                      grouped_digits(data.train_labels.size()),
                      data.official    ? "Fashion-MNIST"

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <iterator>
 
 #include "core/print.h"
 
@@ -42,7 +43,10 @@ std::string progress_bar(const TrainingPlan& plan, const EpochProgress& progress
 
 void ProgressReport::on_resume(const Resumption& from) {
   if (style_ == Style::warnings) return;
-  print(out_, "going on in epoch {}, after {} steps of it\n", from.epoch, from.steps);
+  if (std::ssize(from.history) == from.epoch)
+    print(out_, "finished already: epoch {} was the last\n", from.epoch);
+  else
+    print(out_, "going on in epoch {}, after {} steps of it\n", from.epoch, from.steps);
 }
 
 void ProgressReport::on_step(const EpochProgress& progress) {

@@ -34,7 +34,7 @@ enum class Standing { best, not_best };
 struct Resumption {
   const History& history;  // of the epochs that are finished
   int best_epoch = 0;      // of these; 0: none
-  int epoch = 1;           // under way
+  int epoch = 1;           // under way; of a run that is over, its last
   std::int64_t steps = 0;  // of it that are done
 };
 

@@ -70,3 +70,21 @@ TEST_CASE("progress is drawn at most ten times a second, and lines alone without
         "0.0 s  best\n");
   CHECK(drawn(drape::ProgressReport::Style::warnings).empty());
 }
+
+TEST_CASE("a run that goes on says where, and one that is over that it is") {
+  const auto said = [](const drape::Resumption& from) {
+    std::FILE* file = std::tmpfile();
+    REQUIRE(file != nullptr);
+    drape::ProgressReport(file, drape::ProgressReport::Style::lines).on_resume(from);
+    std::rewind(file);
+    char text[64] = {};
+    REQUIRE(std::fgets(text, sizeof(text), file) != nullptr);
+    std::fclose(file);
+    return std::string(text);
+  };
+  const drape::History one(1);
+  CHECK(said({.history = one, .epoch = 2, .steps = 5}) ==
+        "going on in epoch 2, after 5 steps of it\n");
+  CHECK(said({.history = one, .epoch = 1, .steps = 9}) ==
+        "finished already: epoch 1 was the last\n");
+}
