@@ -73,7 +73,7 @@ template <int size, class T>
 void statistics_of(Cuda cuda, const T* x, std::int64_t rows, std::int64_t channels,
                    Accumulator<T>* mean, Accumulator<T>* variance,
                    const RunningStatistics<T>& running) {
-  using Kept = Accumulator<T>;
+  using Real = Accumulator<T>;
   using Sums = PackSums<TwoSums, size>;
   // Distances from the first row's value, so that the squares do not cancel.
   const auto term = [=] __device__(std::int64_t column) {
@@ -94,9 +94,9 @@ void statistics_of(Cuda cuda, const T* x, std::int64_t rows, std::int64_t channe
   column_sums<Sums>(
       cuda, "batch_norm_statistics", rows, channels / size, term,
       [=] __device__(std::int64_t column, const Sums& sums) {
-        const auto update = [=](Kept& value, double batch) {
+        const auto update = [=](Real& value, double batch) {
           const double old = static_cast<double>(value);
-          value = static_cast<Kept>((1.0 - running.momentum) * old + running.momentum * batch);
+          value = static_cast<Real>((1.0 - running.momentum) * old + running.momentum * batch);
         };
         for (int j = 0; j < size; ++j) {
           const std::int64_t c = column * size + j;
@@ -104,8 +104,8 @@ void statistics_of(Cuda cuda, const T* x, std::int64_t rows, std::int64_t channe
           const double m2 = sum.b - sum.a * sum.a * of_row;
           const double batch_mean = static_cast<double>(x[c]) + sum.a / count;
           const double squares = m2 < 0.0 ? 0.0 : m2;
-          mean[c] = static_cast<Kept>(batch_mean);
-          variance[c] = static_cast<Kept>(squares * of_row);
+          mean[c] = static_cast<Real>(batch_mean);
+          variance[c] = static_cast<Real>(squares * of_row);
           update(running.mean[c], batch_mean);
           update(running.variance[c], squares * of_row_but_one);
         }
@@ -114,20 +114,20 @@ void statistics_of(Cuda cuda, const T* x, std::int64_t rows, std::int64_t channe
 
 template <int size, class T>
 void forward(Cuda cuda, const BatchNorm<T>& norm, const T* x, T* y) {
-  using A = Accumulator<T>;
-  const DropoutFactor<A> factor(norm.dropout);
+  using Real = Accumulator<T>;
+  const DropoutFactor<Real> factor(norm.dropout);
   const std::int64_t packs = norm.channels / size;
   const std::int64_t groups = ceil_div(norm.rows, kRowsOfThread);
   for_each(cuda, "batch_norm_forward", groups * packs, [=] __device__(std::int64_t thread) {
     const std::int64_t group = thread / packs, c = (thread - group * packs) * size;
-    const Channels<size, A> channels(norm, c);
+    const Channels<size, Real> channels(norm, c);
     for (int r = 0; r < kRowsOfThread; ++r) {
       const std::int64_t m = group * kRowsOfThread + r, i = m * norm.channels + c;
       if (m >= norm.rows) break;
-      const Factors<size, A> factors(factor, norm.dropout, i);
+      const Factors<size, Real> factors(factor, norm.dropout, i);
       Pack<T, size> pack = load<size>(x + i);
       for (int j = 0; j < size; ++j) {
-        const A a = channels.of[j].activated(static_cast<A>(pack.value[j]));
+        const Real a = channels.of[j].activated(static_cast<Real>(pack.value[j]));
         pack.value[j] = static_cast<T>(a * factors.of[j]);
       }
       store(y + i, pack);
@@ -140,24 +140,24 @@ template <int size, class T>
 void backward_sums(Cuda cuda, const BatchNorm<T>& norm, Statistics statistics, const T* x,
                    const T* dy, Accumulator<T>* slope, Accumulator<T>* shift,
                    Accumulator<T>* dgamma, Accumulator<T>* dbeta) {
-  using A = Accumulator<T>;
+  using Real = Accumulator<T>;
   using Sums = PackSums<TwoSums, size>;
-  const DropoutFactor<A> factor(norm.dropout);
+  const DropoutFactor<Real> factor(norm.dropout);
   const double of_row =
       statistics == Statistics::batch ? 1.0 / static_cast<double>(norm.rows) : 0.0;
   const auto term = [=] __device__(std::int64_t column) {
     const std::int64_t c = column * size;
-    const Channels<size, A> channels(norm, c);
+    const Channels<size, Real> channels(norm, c);
     return [&, c, channels](std::int64_t m) {
       const std::int64_t i = m * norm.channels + c;
-      const Factors<size, A> factors(factor, norm.dropout, i);
+      const Factors<size, Real> factors(factor, norm.dropout, i);
       const Pack<T, size> values = load<size>(x + i), gradients = load<size>(dy + i);
       Sums sums;
       for (int j = 0; j < size; ++j) {
-        const Channel<A>& channel = channels.of[j];
-        const A value = static_cast<A>(values.value[j]);
+        const Channel<Real>& channel = channels.of[j];
+        const Real value = static_cast<Real>(values.value[j]);
         const auto dz = static_cast<double>(
-            channel.gradient(value, static_cast<A>(gradients.value[j]) * factors.of[j]));
+            channel.gradient(value, static_cast<Real>(gradients.value[j]) * factors.of[j]));
         sums.of[j] = {dz, dz * static_cast<double>(value - channel.mean)};
       }
       return sums;
@@ -167,13 +167,13 @@ void backward_sums(Cuda cuda, const BatchNorm<T>& norm, Statistics statistics, c
     for (int j = 0; j < size; ++j) {
       const std::int64_t c = column * size + j;
       const TwoSums& sum = sums.of[j];
-      const Channel<A> channel(norm, c);
+      const Channel<Real> channel(norm, c);
       const auto inverse_std = static_cast<double>(channel.inverse_std);
-      dbeta[c] = static_cast<A>(sum.a);
-      dgamma[c] = static_cast<A>(sum.b * inverse_std);
+      dbeta[c] = static_cast<Real>(sum.a);
+      dgamma[c] = static_cast<Real>(sum.b * inverse_std);
       const double share = of_row * static_cast<double>(channel.scale);
-      slope[c] = static_cast<A>(share * sum.b * inverse_std * inverse_std);
-      shift[c] = static_cast<A>(share * sum.a);
+      slope[c] = static_cast<Real>(share * sum.b * inverse_std * inverse_std);
+      shift[c] = static_cast<Real>(share * sum.a);
     }
   };
   column_sums<Sums>(cuda, "batch_norm_backward_sums", norm.rows, norm.channels / size, term,
@@ -183,25 +183,26 @@ void backward_sums(Cuda cuda, const BatchNorm<T>& norm, Statistics statistics, c
 template <int size, class T>
 void backward(Cuda cuda, const BatchNorm<T>& norm, const T* x, const T* dy,
               const Accumulator<T>* slope, const Accumulator<T>* shift, T* dx) {
-  using A = Accumulator<T>;
-  const DropoutFactor<A> factor(norm.dropout);
+  using Real = Accumulator<T>;
+  const DropoutFactor<Real> factor(norm.dropout);
   const std::int64_t packs = norm.channels / size;
   const std::int64_t groups = ceil_div(norm.rows, kRowsOfThread);
   for_each(cuda, "batch_norm_backward", groups * packs, [=] __device__(std::int64_t thread) {
     const std::int64_t group = thread / packs, c = (thread - group * packs) * size;
-    const Channels<size, A> channels(norm, c);
-    A slopes[size], shifts[size];
+    const Channels<size, Real> channels(norm, c);
+    Real slopes[size], shifts[size];
     for (int j = 0; j < size; ++j) slopes[j] = slope[c + j], shifts[j] = shift[c + j];
     for (int r = 0; r < kRowsOfThread; ++r) {
       const std::int64_t m = group * kRowsOfThread + r, i = m * norm.channels + c;
       if (m >= norm.rows) break;
-      const Factors<size, A> factors(factor, norm.dropout, i);
+      const Factors<size, Real> factors(factor, norm.dropout, i);
       const Pack<T, size> values = load<size>(x + i);
       Pack<T, size> gradients = load<size>(dy + i);
       for (int j = 0; j < size; ++j) {
-        const Channel<A>& channel = channels.of[j];
-        const A value = static_cast<A>(values.value[j]);
-        const A dz = channel.gradient(value, static_cast<A>(gradients.value[j]) * factors.of[j]);
+        const Channel<Real>& channel = channels.of[j];
+        const Real value = static_cast<Real>(values.value[j]);
+        const Real dz =
+            channel.gradient(value, static_cast<Real>(gradients.value[j]) * factors.of[j]);
         gradients.value[j] =
             static_cast<T>(channel.scale * dz - slopes[j] * (value - channel.mean) - shifts[j]);
       }
@@ -228,9 +229,9 @@ void batch_norm_forward(Cuda cuda, const BatchNorm<T>& norm, const T* x, T* y) {
 template <class T>
 void batch_norm_backward(Cuda cuda, const BatchNorm<T>& norm, Statistics statistics, const T* x,
                          const T* dy, T* dx, Accumulator<T>* dgamma, Accumulator<T>* dbeta) {
-  using A = Accumulator<T>;
-  const DeviceBuffer<A> slope(cuda, norm.channels), shift(cuda, norm.channels);
-  A *slopes = slope.data(), *shifts = shift.data();
+  using Real = Accumulator<T>;
+  const DeviceBuffer<Real> slope(cuda, norm.channels), shift(cuda, norm.channels);
+  Real *slopes = slope.data(), *shifts = shift.data();
   const bool packs = packs_fit(norm.channels);
   packs ? backward_sums<kPack>(cuda, norm, statistics, x, dy, slopes, shifts, dgamma, dbeta)
         : backward_sums<1>(cuda, norm, statistics, x, dy, slopes, shifts, dgamma, dbeta);

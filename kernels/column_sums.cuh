@@ -93,15 +93,15 @@ void column_sums(Cuda cuda, const char* name, std::int64_t rows, std::int64_t co
 
 template <int size, class T>
 void pack_column_sums(Cuda cuda, std::int64_t rows, std::int64_t K, const T* dz, T* db) {
-  using A = Accumulator<T>;
-  using Sums = PackSums<A, size>;
+  using Real = Accumulator<T>;
+  using Sums = PackSums<Real, size>;
   column_sums<Sums>(
       cuda, "column_sums", rows, K / size,
       [=] __device__(std::int64_t column) {
         return [&, column](std::int64_t m) {
           const Pack<T, size> values = load<size>(dz + m * K + column * size);
           Sums sums;
-          for (int j = 0; j < size; ++j) sums.of[j] = static_cast<A>(values.value[j]);
+          for (int j = 0; j < size; ++j) sums.of[j] = static_cast<Real>(values.value[j]);
           return sums;
         };
       },

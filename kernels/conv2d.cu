@@ -104,7 +104,7 @@ void backward_filter(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* dz
 template <int size, class T>
 void add_bias_activate_pool(Cuda cuda, const Conv2dGeometry& g, const T* z, const T* b,
                             const Conv2dOutput<T>& out) {
-  using A = Accumulator<T>;
+  using Real = Accumulator<T>;
   const std::int64_t P = g.P / 2, Q = g.Q / 2, packs = g.K / size;
   for_each(cuda, "add_bias_activate_pool", g.N * P * Q * packs, [=] __device__(std::int64_t i) {
     const std::int64_t window = i / packs, k = (i - window * packs) * size;
@@ -114,9 +114,9 @@ void add_bias_activate_pool(Cuda cuda, const Conv2dGeometry& g, const T* z, cons
     Pack<std::uint8_t, size> cells;
     for (int c = 0; c < 4; ++c) values[c] = load<size>(corner + (c / 2 * g.Q + c % 2) * g.K);
     for (int j = 0; j < size; ++j) {
-      const A bias = b == nullptr ? A(0) : A(b[k + j]);
-      const auto value = [&](int c) { return A(values[c].value[j]) + bias; };
-      const Largest<A> largest = largest_of_window<A>(out.activation, value);
+      const Real bias = b == nullptr ? Real(0) : Real(b[k + j]);
+      const auto value = [&](int c) { return Real(values[c].value[j]) + bias; };
+      const Largest<Real> largest = largest_of_window<Real>(out.activation, value);
       y.value[j] = static_cast<T>(largest.value);
       cells.value[j] = largest.cell;
     }

@@ -33,12 +33,42 @@ struct Neighbourhood {
   }
 };
 
+// z[cell][j] += the products of filter j's weights with the pixels under output (p, q) of a window;
+// of square taps, and of any.
+template <int size, class T, class Real>
+__device__ void filter_square(const Taps& taps, const T* image, int p, int q, const T* weights,
+                              Real (&z)[4][size]) {
+  const Neighbourhood<4, T> near(taps, image, p, q);
+  for (int t = 0; t < 9; ++t) {
+    for (int j = 0; j < size; ++j) {
+      const Real weight = static_cast<Real>(weights[j * 9 + t]);
+      for (int cell = 0; cell < 4; ++cell)
+        z[cell][j] += near.pixel[cell / 2 + t / 3][cell % 2 + t % 3] * weight;
+    }
+  }
+}
+template <int size, class T, class Real>
+__device__ void filter_any(const Taps& taps, const T* image, int p, int q, const T* weights,
+                           Real (&z)[4][size]) {
+  for (int r = 0; r < taps.R; ++r) {
+    for (int s = 0; s < taps.S; ++s) {
+      Real pixels[4];
+      for (int cell = 0; cell < 4; ++cell)
+        pixels[cell] = pixel_under(taps, image, p + cell / 2, q + cell % 2, r, s);
+      for (int j = 0; j < size; ++j) {
+        const Real weight = static_cast<Real>(weights[(j * taps.R + r) * taps.S + s]);
+        for (int cell = 0; cell < 4; ++cell) z[cell][j] += pixels[cell] * weight;
+      }
+    }
+  }
+}
+
 // A thread has `size` filters and a 2x2 window of outputs, whose largest it keeps where that is
 // asked for.
 template <int size, bool is_square, class T>
 void forward(Cuda cuda, const Conv2dGeometry& g, const Taps& taps, const T* x, const T* w,
              const T* b, const Conv2dOutput<T>& out) {
-  using A = Accumulator<T>;
+  using Real = Accumulator<T>;
   const bool pooled = out.cell != nullptr;
   const std::int64_t P = (g.P + !pooled) / 2, Q = (g.Q + !pooled) / 2, packs = g.K / size;
   const char* name = pooled ? "conv2d_one_channel_pooled" : "conv2d_one_channel_forward";
@@ -47,39 +77,21 @@ void forward(Cuda cuda, const Conv2dGeometry& g, const Taps& taps, const T* x, c
     const std::int64_t row = window / Q, n = row / P;
     const int q = static_cast<int>(window - row * Q) * 2, p = static_cast<int>(row - n * P) * 2;
     const T *image = x + n * taps.H * taps.W, *weights = w + k * taps.R * taps.S;
-    A z[4][size];
+    Real z[4][size];
     for (int j = 0; j < size; ++j) {
-      const A bias = b == nullptr ? A(0) : static_cast<A>(b[k + j]);
+      const Real bias = b == nullptr ? Real(0) : static_cast<Real>(b[k + j]);
       for (int cell = 0; cell < 4; ++cell) z[cell][j] = bias;
     }
-    if constexpr (is_square) {
-      const Neighbourhood<4, T> near(taps, image, p, q);
-      for (int t = 0; t < 9; ++t) {
-        for (int j = 0; j < size; ++j) {
-          const A weight = static_cast<A>(weights[j * 9 + t]);
-          for (int cell = 0; cell < 4; ++cell)
-            z[cell][j] += near.pixel[cell / 2 + t / 3][cell % 2 + t % 3] * weight;
-        }
-      }
-    } else {
-      for (int r = 0; r < taps.R; ++r) {
-        for (int s = 0; s < taps.S; ++s) {
-          A pixels[4];
-          for (int cell = 0; cell < 4; ++cell)
-            pixels[cell] = pixel_under(taps, image, p + cell / 2, q + cell % 2, r, s);
-          for (int j = 0; j < size; ++j) {
-            const A weight = static_cast<A>(weights[(j * taps.R + r) * taps.S + s]);
-            for (int cell = 0; cell < 4; ++cell) z[cell][j] += pixels[cell] * weight;
-          }
-        }
-      }
-    }
+    if constexpr (is_square)
+      filter_square(taps, image, p, q, weights, z);
+    else
+      filter_any(taps, image, p, q, weights, z);
     Pack<T, size> y;
     if (pooled) {
       Pack<std::uint8_t, size> cells;
       for (int j = 0; j < size; ++j) {
-        const Largest<A> largest =
-            largest_of_window<A>(out.activation, [&](int cell) { return z[cell][j]; });
+        const Largest<Real> largest =
+            largest_of_window<Real>(out.activation, [&](int cell) { return z[cell][j]; });
         y.value[j] = static_cast<T>(largest.value);
         cells.value[j] = largest.cell;
       }
@@ -99,9 +111,9 @@ void forward(Cuda cuda, const Conv2dGeometry& g, const Taps& taps, const T* x, c
 // What the gradients of `size` filters sum up: the products of dz with the pixels under some taps,
 // and dz.
 constexpr int kTaps = 9;
-template <class A, int size>
+template <class Real, int size>
 struct TapSums {
-  A tap[size][kTaps] = {}, dz[size] = {};
+  Real tap[size][kTaps] = {}, dz[size] = {};
   __device__ void operator+=(const TapSums& other) {
     for (int j = 0; j < size; ++j) {
       for (int t = 0; t < kTaps; ++t) tap[j][t] += other.tap[j][t];
@@ -110,13 +122,51 @@ struct TapSums {
   }
 };
 
+// sums.tap[j][t] = sums.dz[j] times the pixel under a tap of the window's cell that filter j has,
+// 0 where that is flat; of square taps, and of up to kTaps of any from `first` on.
+template <class T, int size, class Real>
+__device__ void sum_square_taps(const Taps& taps, const T* image, int p, int q,
+                                const Pack<std::uint8_t, size>& cells, const bool (&flat)[size],
+                                TapSums<Real, size>& sums) {
+  const Neighbourhood<4, T> near(taps, image, p, q);
+  for (int j = 0; j < size; ++j) {
+    const bool lower = cells.value[j] / 2 == 1, right = cells.value[j] % 2 == 1;
+    for (int r = 0; r < 3; ++r) {
+      Real line[4];
+      for (int v = 0; v < 4; ++v) line[v] = lower ? near.pixel[r + 1][v] : near.pixel[r][v];
+      for (int s = 0; s < 3; ++s) {
+        const Real pixel = right ? line[s + 1] : line[s];
+        sums.tap[j][3 * r + s] = flat[j] ? Real(0) : sums.dz[j] * pixel;
+      }
+    }
+  }
+}
+template <class T, int size, class Real>
+__device__ void sum_taps(const Taps& taps, const T* image, int p, int q, int first, bool pooled,
+                         const Pack<std::uint8_t, size>& cells, const bool (&flat)[size],
+                         TapSums<Real, size>& sums) {
+  int r = first / taps.S, s = first - r * taps.S;
+  for (int t = 0; t < kTaps; ++t) {
+    if (r == taps.R) break;
+    Real pixel(0);
+    for (int j = 0; j < size; ++j) {
+      if (pooled || j == 0) {
+        const int cell = cells.value[j] % kNoCell;
+        pixel = pixel_under(taps, image, p + cell / 2, q + cell % 2, r, s);
+      }
+      sums.tap[j][t] = flat[j] ? Real(0) : sums.dz[j] * pixel;
+    }
+    if (++s == taps.S) s = 0, ++r;
+  }
+}
+
 // A column is a pack of filters and up to nine of their taps; a row is a result, or a window's
 // largest.
 template <int size, bool is_square, class T>
 void backward(Cuda cuda, const Conv2dGeometry& g, const Taps& taps, const T* x,
               const Conv2dOutput<const T>& out, const T* dy, const Conv2dGradients<T>& d) {
-  using A = Accumulator<T>;
-  using Sums = TapSums<A, size>;
+  using Real = Accumulator<T>;
+  using Sums = TapSums<Real, size>;
   const bool pooled = out.cell != nullptr;
   const bool masked = !pooled && out.activation == Activation::relu;
   const std::int64_t scale = pooled ? 2 : 1, P = g.P / scale, Q = g.Q / scale;
@@ -141,37 +191,13 @@ void backward(Cuda cuda, const Conv2dGeometry& g, const Taps& taps, const T* x,
           for (int j = 0; j < size; ++j) {
             flat[j] =
                 pooled ? cells.value[j] == kNoCell : is_flat(out.activation, results.value[j]);
-            sums.dz[j] = flat[j] ? A(0) : static_cast<A>(gradients.value[j]);
+            sums.dz[j] = flat[j] ? Real(0) : static_cast<Real>(gradients.value[j]);
           }
           if constexpr (is_square) {
-            const Neighbourhood<4, T> near(taps, image, p, q);
-            for (int j = 0; j < size; ++j) {
-              const bool lower = cells.value[j] / 2 == 1, right = cells.value[j] % 2 == 1;
-              for (int r = 0; r < 3; ++r) {
-                A line[4];
-                for (int v = 0; v < 4; ++v)
-                  line[v] = lower ? near.pixel[r + 1][v] : near.pixel[r][v];
-                for (int s = 0; s < 3; ++s) {
-                  const A pixel = right ? line[s + 1] : line[s];
-                  sums.tap[j][3 * r + s] = flat[j] ? A(0) : sums.dz[j] * pixel;
-                }
-              }
-            }
+            sum_square_taps<T>(taps, image, p, q, cells, flat, sums);
           } else {
             const int first = static_cast<int>(part) * kTaps;
-            int r = first / taps.S, s = first - r * taps.S;
-            for (int t = 0; t < kTaps; ++t) {
-              if (r == taps.R) break;
-              A pixel(0);
-              for (int j = 0; j < size; ++j) {
-                if (pooled || j == 0) {
-                  const int cell = cells.value[j] % kNoCell;
-                  pixel = pixel_under(taps, image, p + cell / 2, q + cell % 2, r, s);
-                }
-                sums.tap[j][t] = flat[j] ? A(0) : sums.dz[j] * pixel;
-              }
-              if (++s == taps.S) s = 0, ++r;
-            }
+            sum_taps(taps, image, p, q, first, pooled, cells, flat, sums);
           }
           return sums;
         };

@@ -11,11 +11,11 @@ template <int size, class T>
 void add_bias_activate_packs(Cuda cuda, std::int64_t rows, std::int64_t K, const T* b,
                              Activation activation, T* y) {
   for_each(cuda, "add_bias_activate", rows * K / size, [=] __device__(std::int64_t i) {
-    using A = Accumulator<T>;
+    using Real = Accumulator<T>;
     Pack<T, size> pack = load<size>(y + i * size);
     const std::int64_t k = b == nullptr ? 0 : i * size % K;
     for (int j = 0; j < size; ++j) {
-      const A z = b == nullptr ? A(pack.value[j]) : A(pack.value[j]) + A(b[k + j]);
+      const Real z = b == nullptr ? Real(pack.value[j]) : Real(pack.value[j]) + Real(b[k + j]);
       pack.value[j] = static_cast<T>(activated(activation, z));
     }
     store(y + i * size, pack);
@@ -32,17 +32,17 @@ void add_bias_activate(Cuda cuda, std::int64_t rows, std::int64_t K, const T* b,
 }
 
 /// The largest of the four act(value(i)) of a 2x2 window, and which that is, or kNoCell.
-template <class A>
+template <class Real>
 struct Largest {
-  A value;
+  Real value;
   std::uint8_t cell;
 };
-template <class A, class Value>
-__device__ Largest<A> largest_of_window(Activation activation, Value&& value) {
-  A largest = value(0);
+template <class Real, class Value>
+__device__ Largest<Real> largest_of_window(Activation activation, Value&& value) {
+  Real largest = value(0);
   int cell = 0;
   for (int i = 1; i < 4; ++i) {
-    const A candidate = value(i);
+    const Real candidate = value(i);
     if (!(candidate > largest) && candidate == candidate) continue;  // NaN wins
     largest = candidate;
     cell = i;
@@ -56,8 +56,8 @@ __device__ Largest<A> largest_of_window(Activation activation, Value&& value) {
 template <int size, class T>
 void undo_pool(Cuda cuda, const Conv2dGeometry& g, const Conv2dOutput<const T>& out, const T* dy,
                T* dz, T* db) {
-  using A = Accumulator<T>;
-  using Sums = PackSums<A, size>;
+  using Real = Accumulator<T>;
+  using Sums = PackSums<Real, size>;
   const std::int64_t P = (g.P + 1) / 2, Q = (g.Q + 1) / 2;
   column_sums<Sums>(
       cuda, "undo_output", g.N * P * Q, g.K / size,
@@ -84,7 +84,7 @@ void undo_pool(Cuda cuda, const Conv2dGeometry& g, const Conv2dOutput<const T>& 
           }
           Sums sums;
           for (int j = 0; j < size; ++j) {
-            if (cells.value[j] != kNoCell) sums.of[j] = static_cast<A>(gradients.value[j]);
+            if (cells.value[j] != kNoCell) sums.of[j] = static_cast<Real>(gradients.value[j]);
           }
           return sums;
         };
@@ -99,8 +99,8 @@ void undo_pool(Cuda cuda, const Conv2dGeometry& g, const Conv2dOutput<const T>& 
 template <int size, class T>
 void undo_activation(Cuda cuda, const Conv2dGeometry& g, const Conv2dOutput<const T>& out,
                      const T* dy, T* dz, T* db) {
-  using A = Accumulator<T>;
-  using Sums = PackSums<A, size>;
+  using Real = Accumulator<T>;
+  using Sums = PackSums<Real, size>;
   column_sums<Sums>(
       cuda, "undo_output", g.N * g.P * g.Q, g.K / size,
       [=] __device__(std::int64_t column) {
@@ -111,7 +111,7 @@ void undo_activation(Cuda cuda, const Conv2dGeometry& g, const Conv2dOutput<cons
           Sums sums;
           for (int j = 0; j < size; ++j) {
             if (is_flat(out.activation, results.value[j])) gradients.value[j] = T(0);
-            sums.of[j] = static_cast<A>(gradients.value[j]);
+            sums.of[j] = static_cast<Real>(gradients.value[j]);
           }
           store(dz + i, gradients);
           return sums;

@@ -24,26 +24,27 @@ __global__ void gather_batch_kernel(GatherBatch<T> g) {
   const std::int64_t n = blockIdx.x, batch = g.which(), at = batch * g.batch_size + g.first + n;
   const bool mixed = g.partners != nullptr;
   const std::int64_t partner_at = mixed ? g.partners[at] : at;
-  using A = Accumulator<T>;
+  using Real = Accumulator<T>;
   const double lambda = mixed ? g.lambdas[batch] : 1.0;
-  const A own = static_cast<A>(lambda), other = static_cast<A>(1.0 - lambda);
+  const Real own = static_cast<Real>(lambda), other = static_cast<Real>(1.0 - lambda);
   T* x = g.x + n * g.pixels();
   for (std::int64_t p = threadIdx.x * size; p < g.pixels(); p += kGatherThreads * size) {
     const auto of_image = pixels_at<size>(g, at, p);
     const auto of_partner = mixed ? pixels_at<size>(g, partner_at, p) : of_image;
     Pack<T, size> pixels;
     for (int k = 0; k < size; ++k) {
-      const A pixel = static_cast<A>(of_image.value[k]);
-      const A blend = mixed ? own * pixel + other * static_cast<A>(of_partner.value[k]) : pixel;
-      pixels.value[k] = static_cast<T>(blend / A(kWhite));
+      const Real pixel = static_cast<Real>(of_image.value[k]);
+      const Real blend =
+          mixed ? own * pixel + other * static_cast<Real>(of_partner.value[k]) : pixel;
+      pixels.value[k] = static_cast<T>(blend / Real(kWhite));
     }
     store(x + p, pixels);
   }
   const std::uint8_t label = g.labels[g.order[at]], partner_label = g.labels[g.order[partner_at]];
-  A* targets = g.targets + n * g.classes;
+  Real* targets = g.targets + n * g.classes;
   for (std::int64_t k = threadIdx.x; k < g.classes; k += kGatherThreads) {
-    const A target = g.of_all() + (k == label ? own * g.of_label() : A(0));
-    targets[k] = target + (mixed && k == partner_label ? other * g.of_label() : A(0));
+    const Real target = g.of_all() + (k == label ? own * g.of_label() : Real(0));
+    targets[k] = target + (mixed && k == partner_label ? other * g.of_label() : Real(0));
   }
   if (threadIdx.x == 0) g.batch_labels[n] = label;
 }

@@ -15,24 +15,24 @@ constexpr int kFewFilters = 16;
 template <class T>
 __global__ void few_filters_forward_kernel(LinearGeometry g, const T* x, const T* w, const T* b,
                                            T* y) {
-  using A = Accumulator<T>;
+  using Real = Accumulator<T>;
   const std::int64_t i = (static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) / 32;
   if (i >= g.N * g.K) return;
   const std::int64_t n = i / g.K, k = i % g.K;
-  A z(0);
+  Real z(0);
   for (std::int64_t c = threadIdx.x % 32; c < g.C; c += 32) {
-    z += activated(g.input, static_cast<A>(x[n * g.C + c])) * static_cast<A>(w[k * g.C + c]);
+    z += activated(g.input, static_cast<Real>(x[n * g.C + c])) * static_cast<Real>(w[k * g.C + c]);
   }
   z = warp_sum(z);
   if (threadIdx.x % 32 != 0) return;
-  if (b != nullptr) z += static_cast<A>(b[k]);
+  if (b != nullptr) z += static_cast<Real>(b[k]);
   y[i] = static_cast<T>(activated(g.output, z));
 }
 
 // The gradient of one column of w, a value per filter.
-template <class A>
+template <class Real>
 struct FilterSums {
-  A of_filter[kFewFilters] = {};
+  Real of_filter[kFewFilters] = {};
   __device__ void operator+=(const FilterSums& other) {
     for (int k = 0; k < kFewFilters; ++k) of_filter[k] += other.of_filter[k];
   }
@@ -43,29 +43,29 @@ struct FilterSums {
 template <class T>
 void few_filters_backward(Cuda cuda, const LinearGeometry& g, const T* x, const T* w, const T* y,
                           const T* dy, const LinearGradients<T>& d) {
-  using A = Accumulator<T>;
-  using Sums = FilterSums<A>;
+  using Real = Accumulator<T>;
+  using Sums = FilterSums<Real>;
   column_sums<Sums>(
       cuda, "linear_few_filters_backward", g.N, g.C + 1,
       [=] __device__(std::int64_t c) {
         const bool bias = c == g.C;
-        A weights[kFewFilters] = {};
+        Real weights[kFewFilters] = {};
         for (int k = 0; k < kFewFilters; ++k) {
-          if (!bias && k < g.K) weights[k] = static_cast<A>(w[k * g.C + c]);
+          if (!bias && k < g.K) weights[k] = static_cast<Real>(w[k * g.C + c]);
         }
         return [&, c, bias, weights](std::int64_t n) {
-          const A input = bias ? A(1) : activated(g.input, static_cast<A>(x[n * g.C + c]));
+          const Real input = bias ? Real(1) : activated(g.input, static_cast<Real>(x[n * g.C + c]));
           Sums sums;
-          A dx(0);
+          Real dx(0);
           for (int k = 0; k < kFewFilters; ++k) {
             if (k >= g.K) break;
             const std::int64_t i = n * g.K + k;
-            const A dz = is_flat(g.output, y[i]) ? A(0) : static_cast<A>(dy[i]);
+            const Real dz = is_flat(g.output, y[i]) ? Real(0) : static_cast<Real>(dy[i]);
             sums.of_filter[k] = dz * input;
             dx += dz * weights[k];
           }
           if (bias || d.dx == nullptr) return sums;
-          d.dx[n * g.C + c] = static_cast<T>(is_flat(g.input, input) ? A(0) : dx);
+          d.dx[n * g.C + c] = static_cast<T>(is_flat(g.input, input) ? Real(0) : dx);
           return sums;
         };
       },

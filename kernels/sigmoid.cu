@@ -9,17 +9,17 @@ namespace drape::kernels {
 template <class T>
 void sigmoid_forward(Cuda cuda, const T* x, T* y, std::int64_t size) {
   for_each(cuda, "sigmoid_forward", size, [=] __device__(std::int64_t i) {
-    using A = Accumulator<T>;
-    y[i] = static_cast<T>(A(1) / (A(1) + std::exp(-static_cast<A>(x[i]))));
+    using Real = Accumulator<T>;
+    y[i] = static_cast<T>(Real(1) / (Real(1) + std::exp(-static_cast<Real>(x[i]))));
   });
 }
 
 template <class T>
 void sigmoid_backward(Cuda cuda, const T* y, const T* dy, T* dx, std::int64_t size) {
   for_each(cuda, "sigmoid_backward", size, [=] __device__(std::int64_t i) {
-    using A = Accumulator<T>;
-    const A result = static_cast<A>(y[i]);
-    dx[i] = static_cast<T>(static_cast<A>(dy[i]) * result * (A(1) - result));
+    using Real = Accumulator<T>;
+    const Real result = static_cast<Real>(y[i]);
+    dx[i] = static_cast<T>(static_cast<Real>(dy[i]) * result * (Real(1) - result));
   });
 }
 
