@@ -85,14 +85,16 @@ class Listener : public Observer {
   std::vector<std::string> warnings;
 };
 
+// Of a few images: rounding moves some of them to another class.
 void check_alike(const History& cpu, const History& cuda, double tolerance) {
+  const double most = std::min(25 * tolerance, 0.5);
   REQUIRE(cpu.size() == cuda.size());
   for (std::size_t i = 0; i < cpu.size(); ++i) {
     CAPTURE(i);
     CHECK(cuda[i].train_loss == Approx(cpu[i].train_loss).epsilon(tolerance));
     CHECK(cuda[i].validation_loss == Approx(cpu[i].validation_loss).epsilon(tolerance));
-    CHECK(std::abs(cuda[i].train_accuracy - cpu[i].train_accuracy) <= 25 * tolerance);
-    CHECK(std::abs(cuda[i].validation_accuracy - cpu[i].validation_accuracy) <= 25 * tolerance);
+    CHECK(std::abs(cuda[i].train_accuracy - cpu[i].train_accuracy) <= most);
+    CHECK(std::abs(cuda[i].validation_accuracy - cpu[i].validation_accuracy) <= most);
   }
 }
 
