@@ -40,8 +40,8 @@ class Optimizer {
   const std::vector<Tensor>& weights() const { return weights_; }
 
  protected:
-  /// Error unless there are parameters, each once, all tracked, moved in one type and on one device;
-  /// on the CPU none is in bf16.
+  /// Error unless there are parameters, each once, all tracked, moved in one type and on one
+  /// device; on the CPU none is in bf16.
   explicit Optimizer(std::vector<Tensor> parameters);
 
   /// A zero tensor for each of the weights.

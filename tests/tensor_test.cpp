@@ -164,7 +164,7 @@ TEST_CASE("the CPU converts bf16 and does not compute in it", "[tensor]") {
   const Tensor t = Tensor::full({2}, 1.5, DType::bf16);
   CHECK(name(t.dtype()) == "bf16");
   CHECK(t.bytes() == 4);
-  CHECK_THROWS_WITH(relu(t), "dispatch: expected elements of type f32 or f64 on cpu, got bf16");
+  CHECK_THROWS_WITH(relu(t), "relu: expected elements of type f32 or f64 on cpu, got bf16");
 }
 
 TEST_CASE("storages and bytes are given back with the last handle", "[tensor]") {
