@@ -14,7 +14,7 @@ class AvgPool2d : public Module {
  public:
   explicit AvgPool2d(const Pool2dOptions& options = {}) : options_(options) {}
 
-  Tensor forward(const Tensor& x, Pass&) override { return avg_pool2d(x, options_); }
+  Tensor forward(const Tensor& x, const Pass&) override { return avg_pool2d(x, options_); }
   Shape output_shape(const Shape& x) const override;
   OnnxValue onnx(OnnxGraph& graph, const OnnxValue& x) const override;
 

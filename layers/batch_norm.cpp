@@ -119,7 +119,7 @@ BatchNorm::BatchNorm(std::int64_t channels, const BatchNormOptions& options)
   state_.gamma.assign(Tensor::full({channels}, 1.0));
 }
 
-Tensor BatchNorm::forward(const Tensor& x, Pass& pass) {
+Tensor BatchNorm::forward(const Tensor& x, const Pass& pass) {
   const bool drops = pass.mode == Mode::train && options_.dropout > 0.0;
   const RandomStream stream = drops ? dropout_stream("batch_norm", pass) : RandomStream();
   return batch_norm(

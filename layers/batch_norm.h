@@ -34,7 +34,7 @@ class BatchNorm : public Module {
  public:
   explicit BatchNorm(std::int64_t channels, const BatchNormOptions& options = {});
 
-  Tensor forward(const Tensor& x, Pass& pass) override;
+  Tensor forward(const Tensor& x, const Pass& pass) override;
   Shape output_shape(const Shape& x) const override;
   void initialize(Generator& random) override;
   void visit(const Visitor& visit) override;

@@ -74,7 +74,7 @@ Conv2d::Conv2d(std::int64_t in, std::int64_t out, std::int64_t filter, const Con
   bias_ = parameter({out});
 }
 
-Tensor Conv2d::forward(const Tensor& x, Pass& pass) {
+Tensor Conv2d::forward(const Tensor& x, const Pass& pass) {
   return conv2d(x, pass.use(weight_), pass.use(bias_), options_);
 }
 

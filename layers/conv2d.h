@@ -45,7 +45,7 @@ class Conv2d : public Module {
   /// `out` square filters of size filter x filter over `in` channels, with a bias.
   Conv2d(std::int64_t in, std::int64_t out, std::int64_t filter, const Conv2dOptions& options = {});
 
-  Tensor forward(const Tensor& x, Pass& pass) override;
+  Tensor forward(const Tensor& x, const Pass& pass) override;
   Shape output_shape(const Shape& x) const override;
   std::int64_t multiply_adds(const Shape& x) const override;
   void initialize(Generator& random) override;

@@ -97,7 +97,7 @@ DeformConv2d::DeformConv2d(std::int64_t in, std::int64_t out, std::int64_t filte
   mask_bias_ = parameter({points});
 }
 
-Tensor DeformConv2d::forward(const Tensor& x, Pass& pass) {
+Tensor DeformConv2d::forward(const Tensor& x, const Pass& pass) {
   const Tensor offset =
       conv2d(x, pass.use(offset_weight_), pass.use(offset_bias_), predicting(options_));
   Tensor mask;
@@ -161,7 +161,7 @@ std::string DeformConv2d::onnx_mask(OnnxGraph& graph, const OnnxValue& x) const 
 Tensor each_deformable(Sequential& network, const Tensor& x,
                        const std::function<void(const std::string& name, DeformConv2d& layer,
                                                 const Tensor& x)>& body) {
-  Pass pass = Pass::eval();
+  const Pass pass = Pass::eval();
   Tensor y = x;
   network.each([&](const std::string& name, Module& module) {
     if (auto* const inner = dynamic_cast<Sequential*>(&module)) {

@@ -40,7 +40,7 @@ class DeformConv2d : public Module {
   DeformConv2d(std::int64_t in, std::int64_t out, std::int64_t filter,
                const DeformConv2dOptions& options = {}, Modulation modulation = Modulation::none);
 
-  Tensor forward(const Tensor& x, Pass& pass) override;
+  Tensor forward(const Tensor& x, const Pass& pass) override;
   /// Where the taps sample x, in input pixels from where an ordinary convolution's do:
   /// [N,P,Q,2*G*R*S], without gradients.
   Tensor offsets(const Tensor& x) const;

@@ -24,7 +24,7 @@ Tensor dropout(const Tensor& x, double p, RandomStream stream, const std::uint64
   return record(masked(x), {x}, [masked](const Tensor& dy) -> Grads { return {masked(dy)}; });
 }
 
-RandomStream dropout_stream(const char* op, Pass& pass) {
+RandomStream dropout_stream(const char* op, const Pass& pass) {
   DRAPE_CHECK(pass.random != nullptr, "{}: expected a generator in train mode, got none", op);
   return pass.random->next();
 }
@@ -33,7 +33,7 @@ Dropout::Dropout(double p) : p_(p) {
   check_probability(p);
 }
 
-Tensor Dropout::forward(const Tensor& x, Pass& pass) {
+Tensor Dropout::forward(const Tensor& x, const Pass& pass) {
   if (pass.mode == Mode::eval || p_ == 0.0) return x;
   return dropout(x, p_, dropout_stream("dropout", pass), pass.taken);
 }

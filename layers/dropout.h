@@ -15,7 +15,7 @@ class Dropout : public Module {
  public:
   explicit Dropout(double p);
 
-  Tensor forward(const Tensor& x, Pass& pass) override;
+  Tensor forward(const Tensor& x, const Pass& pass) override;
   Shape output_shape(const Shape& x) const override { return x; }
   OnnxValue onnx(OnnxGraph&, const OnnxValue& x) const override { return x; }
 
@@ -24,6 +24,6 @@ class Dropout : public Module {
 };
 
 /// The stream of one dropout mask: the next of pass.random. Error naming `op` if that is null.
-RandomStream dropout_stream(const char* op, Pass& pass);
+RandomStream dropout_stream(const char* op, const Pass& pass);
 
 }  // namespace drape

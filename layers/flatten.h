@@ -11,7 +11,7 @@ Tensor flatten(const Tensor& x);
 
 class Flatten : public Module {
  public:
-  Tensor forward(const Tensor& x, Pass&) override { return flatten(x); }
+  Tensor forward(const Tensor& x, const Pass&) override { return flatten(x); }
   Shape output_shape(const Shape& x) const override;
   OnnxValue onnx(OnnxGraph& graph, const OnnxValue& x) const override;
 };

@@ -44,7 +44,7 @@ Linear::Linear(std::int64_t in, std::int64_t out, const LinearOptions& options)
   bias_ = parameter({out});
 }
 
-Tensor Linear::forward(const Tensor& x, Pass& pass) {
+Tensor Linear::forward(const Tensor& x, const Pass& pass) {
   return linear(x, pass.use(weight_), pass.use(bias_), options_);
 }
 

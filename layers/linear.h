@@ -20,7 +20,7 @@ class Linear : public Module {
  public:
   Linear(std::int64_t in, std::int64_t out, const LinearOptions& options = {});
 
-  Tensor forward(const Tensor& x, Pass& pass) override;
+  Tensor forward(const Tensor& x, const Pass& pass) override;
   Shape output_shape(const Shape& x) const override;
   std::int64_t multiply_adds(const Shape& x) const override;
   void initialize(Generator& random) override;

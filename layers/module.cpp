@@ -136,7 +136,7 @@ void Sequential::each(const std::function<void(const std::string&, Module&)>& bo
   for (const auto& [name, module] : modules_) body(name, *module);
 }
 
-Tensor Sequential::forward(const Tensor& x, Pass& pass) {
+Tensor Sequential::forward(const Tensor& x, const Pass& pass) {
   Tensor y = x;
   for (const auto& [name, module] : modules_)
     in_module(name, [&] { y = module->forward(y, pass); });

@@ -60,7 +60,7 @@ class Module {
 
   virtual ~Module() = default;
 
-  virtual Tensor forward(const Tensor& x, Pass& pass) = 0;
+  virtual Tensor forward(const Tensor& x, const Pass& pass) = 0;
 
   /// The shape of forward's result for input of shape x. Error where x does not fit.
   virtual Shape output_shape(const Shape& x) const = 0;
@@ -119,7 +119,7 @@ class Sequential : public Module {
   /// Calls body(name, module) for every module, in order.
   void each(const std::function<void(const std::string& name, Module& module)>& body);
 
-  Tensor forward(const Tensor& x, Pass& pass) override;
+  Tensor forward(const Tensor& x, const Pass& pass) override;
   Shape output_shape(const Shape& x) const override;
   std::int64_t multiply_adds(const Shape& x) const override;
   void initialize(Generator& random) override;

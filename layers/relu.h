@@ -10,7 +10,7 @@ Tensor relu(const Tensor& x);
 
 class Relu : public Module {
  public:
-  Tensor forward(const Tensor& x, Pass&) override { return relu(x); }
+  Tensor forward(const Tensor& x, const Pass&) override { return relu(x); }
   Shape output_shape(const Shape& x) const override { return x; }
   OnnxValue onnx(OnnxGraph& graph, const OnnxValue& x) const override;
 };

@@ -10,7 +10,7 @@ Tensor sigmoid(const Tensor& x);
 
 class Sigmoid : public Module {
  public:
-  Tensor forward(const Tensor& x, Pass&) override { return sigmoid(x); }
+  Tensor forward(const Tensor& x, const Pass&) override { return sigmoid(x); }
   Shape output_shape(const Shape& x) const override { return x; }
   OnnxValue onnx(OnnxGraph& graph, const OnnxValue& x) const override;
 };

@@ -80,7 +80,7 @@ SavedModel load_model(const std::filesystem::path& path) {
 }
 
 std::vector<float> logits_of(SavedModel& model, const Tensor& images) {
-  Pass pass = Pass::eval();
+  const Pass pass = Pass::eval();
   const Tensor logits = model.network.forward(images, pass);
   DRAPE_CHECK(logits.shape()[1] == std::ssize(model.classes),
               "model: expected logits of {} classes, got {}", model.classes.size(),

@@ -49,7 +49,7 @@ Evaluation evaluate(Module& model, const Examples& examples, Loss loss) {
   const Tensor predictions = Tensor::uninitialized({examples.size()}, DType::i32, device);
   for (std::int64_t i = 0; i < batches.size(); ++i) {
     const Batch batch = plan.gather(i, dtype);
-    Pass pass = Pass::eval();
+    const Pass pass = Pass::eval();
     loss_of(loss, model.forward(batch.x, pass), batch.targets,
             {batch.labels, predictions, i * kBatch, progress.address()});
   }

@@ -25,7 +25,7 @@ std::string first_not_finite_output(Module& model, const Tensor& x, std::uint64_
   auto* const layers = dynamic_cast<Sequential*>(&model);
   if (layers == nullptr) return "";
   Generator random(seed, Purpose::dropout);
-  Pass pass = Pass::train(random);
+  const Pass pass = Pass::train(random);
   Tensor y = x;
   std::string found;
   layers->each([&](const std::string& name, Module& layer) {

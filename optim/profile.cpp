@@ -35,11 +35,11 @@ std::vector<PartSeconds> time_parts(Sequential& model, const Batch& batch, int r
         name,
         [&](const Tensor& input) {
           optimizer.clear_grads();
-          Pass pass = Pass::train(dropout);
+          const Pass pass = Pass::train(dropout);
           return layer.forward(input, pass);
         },
         x, repeats));
-    Pass pass = Pass::train(dropout);
+    const Pass pass = Pass::train(dropout);
     x = layer.forward(x, pass).detach();
     x.track();  // a layer's input has a gradient, the batch has none
   });
@@ -49,7 +49,7 @@ std::vector<PartSeconds> time_parts(Sequential& model, const Batch& batch, int r
   parts.push_back({"optimiser", 0.0, 0.0});
   std::vector<double> steps;
   for (int i = 0; i < repeats; ++i) {
-    Pass pass = Pass::train(dropout);
+    const Pass pass = Pass::train(dropout);
     optimizer.clear_grads();
     backward(softmax_cross_entropy(model.forward(batch.x, pass), batch.targets));
     steps.push_back(seconds_of(x.device(), [&] { optimizer.step(1e-3); }));

@@ -98,7 +98,7 @@ void TrainingSteps::each_piece(std::int64_t rows, Body&& body) const {
 void TrainingSteps::add_gradients(std::int64_t i, Rows piece, Generator& random) {
   kernels::Progress* const progress = progress_.address();
   const Batch batch = batches_->gather(i, piece, dtype_, progress);
-  Pass pass = Pass::train(random, &progress->streams);
+  const Pass pass = Pass::train(random, &progress->streams);
   const Tensor logits = model_.forward(batch.x, pass);
   const Tensor loss =
       loss_of(loss_, logits, batch.targets, {.labels = batch.labels, .progress = progress});

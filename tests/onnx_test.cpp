@@ -162,7 +162,7 @@ TEST_CASE("two constants of one name are refused") {
 
 TEST_CASE("a module without a form in ONNX is named") {
   class Strange : public drape::Module {
-    Tensor forward(const Tensor& x, drape::Pass&) override { return x; }
+    Tensor forward(const Tensor& x, const drape::Pass&) override { return x; }
     Shape output_shape(const Shape& x) const override { return x; }
   };
   OnnxGraph graph;

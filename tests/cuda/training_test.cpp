@@ -245,7 +245,7 @@ TEST_CASE("a run whose steps cannot be recorded says so once, and trains", "[cud
   if (const std::string why = no_cuda(); !why.empty()) return skip(why);
   class Waits : public Module {  // for the device
    public:
-    Tensor forward(const Tensor& x, Pass&) override {
+    Tensor forward(const Tensor& x, const Pass&) override {
       largest(x);
       return x;
     }
