@@ -1,7 +1,9 @@
 // The training loop: it learns, stops, survives what ends it, and repeats itself to the bit.
 #include "optim/trainer.h"
 
+#include <cstdint>
 #include <functional>
+#include <set>
 #include <vector>
 
 #include "data/synthetic.h"
@@ -142,14 +144,37 @@ TEST_CASE("every optimiser and every schedule learns") {
 }
 
 TEST_CASE("the learning rate follows its schedule step by step") {
-  Sequential model = linear_model();
+  // The gradient of each weight is all but the same at every step: its length is its rate.
+  Examples examples{Tensor::full({8, 1, 1, 1}, 255.0, drape::DType::u8),
+                    Tensor::zeros({8}, drape::DType::u8),
+                    {0, 1, 2, 3, 4, 5, 6, 7},
+                    2};
+  Sequential model;
+  model.add("flatten", drape::Flatten()).add("linear", drape::Linear(1, 2));
+  std::vector<double> weights;
   Spy spy(model);
-  const TrainResult result = train(
-      model, {.epochs = 4, .learning_rate = 0.01, .schedule = drape::ScheduleKind::cosine}, spy);
+  spy.step = [&](const EpochProgress&) {
+    weights.push_back(model.parameters()[0].to_vector<float>()[0]);
+  };
+  const TrainResult result = drape::train(model, examples, examples,
+                                          {.epochs = 2,
+                                           .batch = 2,
+                                           .optimizer = drape::OptimizerKind::sgd,
+                                           .learning_rate = 0.01,
+                                           .schedule = drape::ScheduleKind::cosine,
+                                           .momentum = 0.0},
+                                          spy, kNever);
   const drape::Schedule schedule{
-      .kind = drape::ScheduleKind::cosine, .base = 0.01, .epochs = 4, .steps_per_epoch = 8};
+      .kind = drape::ScheduleKind::cosine, .base = 0.01, .epochs = 2, .steps_per_epoch = 4};
+  REQUIRE(result.history.size() == 2);
   for (const drape::EpochRecord& record : result.history)
-    CHECK(record.learning_rate == schedule.at(8 * (record.epoch - 1)));
+    CHECK(record.learning_rate == schedule.at(4 * (record.epoch - 1)));
+  REQUIRE(weights.size() == 8);
+  for (std::size_t t = 0; t < 8; ++t) {
+    const double step = weights[t] - (t == 0 ? 0.0 : weights[t - 1]);
+    // d loss / d logit = p - 1, where p hardly leaves 1/2 at such rates.
+    CHECK(step == Approx(0.5 * schedule.at(static_cast<std::int64_t>(t))).epsilon(0.05));
+  }
 }
 
 TEST_CASE("early stopping ends a run and leaves the weights of its best epoch") {
@@ -164,6 +189,32 @@ TEST_CASE("early stopping ends a run and leaves the weights of its best epoch") 
       result.history[static_cast<std::size_t>(result.best_epoch - 1)].validation_accuracy;
   CHECK(validation_accuracy(model) == best);
   for (const drape::EpochRecord& record : result.history) CHECK(record.validation_accuracy <= best);
+}
+
+TEST_CASE("the best epoch is that of the figure that is watched") {
+  using drape::Monitor;
+  std::set<int> best;
+  for (const Monitor monitor : {Monitor::validation_accuracy, Monitor::validation_loss,
+                                Monitor::train_accuracy, Monitor::train_loss}) {
+    CAPTURE(name(monitor));
+    Sequential model = linear_model();
+    Spy spy(model);
+    TrainerOptions options = restless();
+    options.epochs = 12;
+    options.early_stopping = {.monitor = monitor, .patience = 0};
+    const TrainResult result = train(model, options, spy);
+    int expected = 1;
+    const auto figure = [&](int epoch) {
+      const auto index = static_cast<std::size_t>(epoch - 1);
+      const double value = monitored(result.history[index], monitor);
+      return goal_of(monitor) == drape::Goal::maximize ? value : -value;
+    };
+    for (int epoch = 2; epoch <= 12; ++epoch)
+      if (figure(epoch) > figure(expected)) expected = epoch;
+    CHECK(result.best_epoch == expected);
+    best.insert(expected);
+  }
+  CHECK(best.size() >= 3);  // the control: figures are best in different epochs
 }
 
 TEST_CASE("an interruption leaves the weights of the best epoch so far") {
@@ -301,6 +352,28 @@ TEST_CASE("an evaluation counts what each class is taken for") {
   CHECK_THROWS_AS(evaluate(identity, {examples.images, examples.labels, {}, 10},
                            drape::Loss::softmax_cross_entropy),
                   drape::Error);
+}
+
+TEST_CASE("an evaluation of several batches keeps predictions at their images") {
+  constexpr std::int32_t kCount = 1201;
+  Examples examples{Tensor::zeros({kCount, 1, 3, 1}, drape::DType::u8),
+                    Tensor::zeros({kCount}, drape::DType::u8),
+                    {},
+                    3};
+  std::vector<std::int32_t> expected;
+  for (std::int32_t i = 0; i < kCount; ++i) {
+    const std::int32_t label = i * i / 7 % 3;
+    examples.indices.push_back(i);
+    examples.images.data<std::uint8_t>()[3 * i + label] = 255;
+    examples.labels.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(label);
+    expected.push_back(label);
+  }
+  Sequential identity;
+  identity.add("flatten", drape::Flatten());
+  const drape::Evaluation evaluation =
+      evaluate(identity, examples, drape::Loss::softmax_cross_entropy);
+  CHECK(evaluation.predictions == expected);
+  CHECK(evaluation.accuracy == 1.0);
 }
 
 TEST_CASE("logits that are not numbers are never right") {

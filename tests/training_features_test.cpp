@@ -3,14 +3,17 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <string>
 #include <vector>
 
 #include "data/synthetic.h"
 #include "examples/experiment.h"
+#include "layers/batch_norm.h"
 #include "layers/flatten.h"
 #include "layers/linear.h"
 #include "layers/relu.h"
 #include "optim/learning_rate_search.h"
+#include "optim/not_finite.h"
 #include "optim/sgd.h"
 #include "optim/trainer.h"
 #include "optim/weight_average.h"
@@ -136,6 +139,26 @@ TEST_CASE("a batch in pieces trains what it trains whole") {
   }
 }
 
+TEST_CASE("batch norm sees a piece of a batch alone") {
+  const Garments garments;
+  const auto trained_with = [&](int pieces) {
+    Sequential model;
+    model.add("flatten", Flatten())
+        .add("norm", BatchNorm(28 * 28))
+        .add("linear", Linear(28 * 28, kClasses));
+    Generator random(1, Purpose::initialization);
+    model.initialize(random);
+    model.to(DType::f64);
+    Observer silent;
+    train(model, garments.training, garments.validation,
+          {.epochs = 1, .batch = 40, .pieces = pieces}, silent, kNever);
+    return weights(model);
+  };
+  const std::vector<double> whole = trained_with(1);
+  CHECK(largest_difference(trained_with(2), whole) > 1e-3);
+  CHECK(largest_difference(trained_with(1), whole) == 0.0);  // the control
+}
+
 TEST_CASE("a moving average follows its formula, and changes places with the weights") {
   Sequential model;
   model.add("linear", Linear(1, 1));
@@ -220,8 +243,24 @@ TEST_CASE("a run that diverges names the first layer whose output is not finite"
                          .momentum = 0.0};
   const Trained run = trained(options, DType::f32);
   CHECK(run.result.stop_reason == StopReason::diverged);
-  CHECK_THAT(run.result.divergence, ContainsSubstring("in epoch 1, step "));
-  CHECK_THAT(run.result.divergence, ContainsSubstring("not finite: the output of"));
+  // The first step makes weights of 1e28 or so: sums of products of two of them overflow.
+  CHECK_THAT(run.result.divergence,
+             ContainsSubstring("in epoch 1, step 2; not finite: the output of linear"));
+}
+
+TEST_CASE("of layers whose output is not finite the first one is named") {
+  const Tensor x = Tensor::full({1, 28, 28, 1}, 1.0);
+  Sequential model = small_model();
+  CHECK(first_not_finite_output(model, x, 0).empty());
+  const auto overflow = [&](const std::string& name) {
+    for (auto& [own, tensor] : model.tensors())
+      if (own == name) Tensor(tensor).assign(Tensor::full(tensor.shape(), 3e38));
+  };
+  overflow("linear.bias");
+  overflow("linear.weight");
+  CHECK(first_not_finite_output(model, x, 0) == "the output of linear");
+  overflow("hidden.weight");
+  CHECK(first_not_finite_output(model, x, 0) == "the output of hidden");
 }
 
 TEST_CASE("a search for a learning rate leaves a model as it was, and finds a useful one") {
