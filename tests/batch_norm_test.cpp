@@ -140,6 +140,19 @@ TEST_CASE("batch norm drops nothing in eval mode", "[batch_norm]") {
                   batch_norm(x, fresh(2), Mode::eval)));
 }
 
+TEST_CASE("batch norm of more channels than are worked off together has the right gradient",
+          "[batch_norm]") {
+  const Function function = [](std::span<const Tensor> in) {
+    return batch_norm(
+        in[0], {in[1], in[2], Tensor::zeros({19}, DType::f64), Tensor::zeros({19}, DType::f64)},
+        Mode::train, {.activation = Activation::relu});
+  };
+  const std::vector<Tensor> inputs{noise({3, 2, 1, 19}, {1, 1}),
+                                   draw({19}, Values::positive, {.seed = 1, .id = 2}, DType::f64),
+                                   noise({19}, {1, 3})};
+  CHECK(jacobian_error(function, inputs) == "");
+}
+
 TEST_CASE("batch norm lets NaN through", "[batch_norm]") {
   Tensor x = noise({4, 2}, {2, 2});
   x.data<double>()[2] = std::nan("");
