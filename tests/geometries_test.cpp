@@ -14,6 +14,7 @@
 #include "tests/catch.h"
 #include "tests/compare.h"
 #include "tests/op_table.h"
+#include "tests/skip.h"
 
 namespace drape::tests {
 namespace {
@@ -22,7 +23,8 @@ using Inputs = std::span<const Tensor>;
 
 std::uint64_t geometry_count() {
   const char* count = std::getenv("DRAPE_GEOMETRIES");
-  return count == nullptr ? 100 : std::strtoull(count, nullptr, 10);
+  if (count != nullptr) return std::strtoull(count, nullptr, 10);
+  return kSanitized ? 100 : 1000;
 }
 
 // Whole numbers from one stream.
