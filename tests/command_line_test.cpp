@@ -157,6 +157,22 @@ TEST_CASE("options mean what they say") {
   CHECK(parsed({}).settings.training.schedule == ScheduleKind::cosine);
 }
 
+TEST_CASE("states are written every five minutes unless told otherwise") {
+  const auto checkpoints = [](std::vector<const char*> words) {
+    words.insert(words.begin(), "program");
+    return parse_training_command(static_cast<int>(words.size()), words.data(), "", {})
+        ->settings.training.checkpoints;
+  };
+  CHECK(checkpoints({}).every_seconds == 300.0);
+  CHECK(checkpoints({}).every_steps == 0);
+  CHECK(checkpoints({}).start == Start::over);
+  CHECK(checkpoints({"--checkpoint-minutes", "2"}).every_seconds == 120.0);
+  CHECK(checkpoints({"--checkpoint-minutes", "0"}).every_seconds == 0.0);
+  CHECK(checkpoints({"--checkpoint-steps", "7"}).every_steps == 7);
+  CHECK(checkpoints({"--keep", "5"}).keep == 5);
+  CHECK(checkpoints({"--resume"}).start == Start::resume);
+}
+
 TEST_CASE("a quick comparison is short unless told otherwise") {
   const auto parsed = [](std::vector<const char*> words) {
     words.insert(words.begin(), "compare");

@@ -12,9 +12,12 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "core/checkpoint.h"
+#include "core/file.h"
 #include "examples/program.h"
+#include "optim/checkpoints.h"
 #include "optim/training_state.h"
 #include "tests/allocations.h"
 #include "tests/catch.h"
@@ -69,27 +72,72 @@ int fail_each(Call call, int error, const std::function<void(const std::function
 
 }  // namespace
 
+TEST_CASE("a file is on the disk before it takes its place, and so is its place afterwards") {
+  const TemporaryFolder folder;
+  const fs::path path = folder / "file";
+  const auto error_at = [&](Call call, int n) {
+    drape::write_file_atomically(path, "old");
+    const Fault fault(call, n, EIO);
+    return error_of([&] { drape::write_file_atomically(path, "new"); });
+  };
+  CHECK_THAT(error_at(Call::fsync, 1),
+             ContainsSubstring("file: cannot sync '" + path.string() + "'"));
+  CHECK(content(path) == "old");
+  CHECK_THAT(error_at(Call::fsync, 2),
+             ContainsSubstring("file: cannot sync folder '" + folder.path().string() + "'"));
+  CHECK(content(path) == "new");
+  CHECK(error_at(Call::fsync, 3).empty());
+  CHECK_THAT(error_at(Call::rename, 1), ContainsSubstring("cannot replace"));
+  CHECK(content(path) == "old");
+  CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("the only state that is kept stays until the next one is whole") {
+  const TemporaryFolder folder;
+  drape::Checkpoints checkpoints({.folder = folder.path(), .keep = 1});
+  struct Warned : drape::Observer {
+    void on_warning(const std::string& line) override { lines.push_back(line); }
+    std::vector<std::string> lines;
+  } warned;
+  checkpoints.write(1, state_of(1.0), warned);
+  for (const Call call : {Call::open, Call::write, Call::fsync, Call::close, Call::rename}) {
+    const Fault fault(call, 1, ENOSPC);
+    checkpoints.write(2, state_of(2.0), warned);
+    CHECK(fault.struck());
+    REQUIRE(folder.entries() == 1);
+    CHECK(value_in(fs::directory_iterator(folder.path())->path()) == 1.0);
+  }
+  CHECK(warned.lines.size() == 5);
+  checkpoints.write(2, state_of(2.0), warned);  // the control
+  REQUIRE(folder.entries() == 1);
+  CHECK(value_in(fs::directory_iterator(folder.path())->path()) == 2.0);
+}
+
 TEST_CASE(
     "a state whose writing fails at any call leaves the old one, and one line that says why") {
   const TemporaryFolder folder;
   const fs::path path = folder / "state";
   save_training_state(path, state_of(1.0));
-  for (const auto& [call, error] :
-       {std::pair(Call::open, EACCES), std::pair(Call::write, ENOSPC), std::pair(Call::fsync, EIO),
-        std::pair(Call::close, EIO), std::pair(Call::rename, EROFS)}) {
-    CAPTURE(std::strerror(error));
+  struct Case {
+    Call call;
+    int error, calls;  // so many of them, each of which may fail
+  };
+  for (const Case& fault :
+       {Case{Call::open, EACCES, 2}, Case{Call::write, ENOSPC, 1}, Case{Call::fsync, EIO, 2},
+        Case{Call::close, EIO, 2}, Case{Call::rename, EROFS, 1}}) {
+    CAPTURE(std::strerror(fault.error));
     int refused = 0;
     const int failures = fail_each(
-        call, error,
+        fault.call, fault.error,
         [&](const std::function<void()>& work) {
           const std::string said = error_of(work);
           refused += said.empty() ? 0 : 1;
-          if (!said.empty()) CHECK_THAT(said, ContainsSubstring(std::strerror(error)));
+          if (!said.empty()) CHECK_THAT(said, ContainsSubstring(std::strerror(fault.error)));
           CHECK(folder.entries() == 1);
           CHECK((value_in(path) == 1.0 || value_in(path) == 2.0));
         },
         [&] { save_training_state(path, state_of(2.0)); });
-    CHECK(failures >= 1);
+    CHECK(failures == fault.calls);
     CHECK(refused >= 1);
     CHECK(value_in(path) == 2.0);
     save_training_state(path, state_of(1.0));

@@ -15,7 +15,9 @@
 #include "layers/flatten.h"
 #include "layers/linear.h"
 #include "layers/max_pool2d.h"
+#include "optim/checkpoints.h"
 #include "optim/trainer.h"
+#include "optim/trainer_options.h"
 #include "tests/catch.h"
 #include "tests/data_helpers.h"
 #include "tests/skip.h"
@@ -163,6 +165,28 @@ TEST_CASE(
   drape::kernels::set_thread_count(before);
 }
 
+TEST_CASE("a run of augmented images and averaged weights goes on to the same bits") {
+  Run run;
+  run.options.augmentation = {.shift = 2, .erase = 0.5};
+  run.options.average_decay = 0.5;
+  const TemporaryFolder folder;
+  Witness watched;
+  const Ended expected = run.train({.folder = folder / "whole"}, watched);
+  for (const int steps : {1, 3, 5, 8}) {
+    CAPTURE(steps);
+    const fs::path states = folder / std::to_string(steps);
+    Witness first(steps), second;
+    CHECK(run.train({.folder = states}, first).reason == StopReason::interrupted);
+    check_same(run.train({.folder = states, .start = Start::resume}, second), expected);
+  }
+  Run plain;  // the control: both change what is trained
+  plain.options.augmentation = run.options.augmentation;
+  CHECK(plain.train({.folder = folder / "plain"}, watched).bits != expected.bits);
+  plain = run;
+  plain.options.augmentation = {};
+  CHECK(plain.train({.folder = folder / "plain"}, watched).bits != expected.bits);
+}
+
 TEST_CASE("a run that is over goes on to the result that it had") {
   const Run run;
   const TemporaryFolder folder;
@@ -185,6 +209,20 @@ TEST_CASE("states are written every so many steps, and the newest are kept") {
   Witness over(1);  // and one that begins anew replaces them all
   run.train({.folder = folder.path()}, over);
   CHECK(files(folder.path()) == std::vector{state_name(1)});
+}
+
+TEST_CASE("a state is due after so many steps or so many seconds, whichever is first") {
+  const drape::Checkpoints by_time({.folder = "any", .every_seconds = 300.0});
+  CHECK_FALSE(by_time.due(7, 299.0));
+  CHECK(by_time.due(7, 300.0));
+  const drape::Checkpoints by_steps({.folder = "any", .every_steps = 4});
+  CHECK_FALSE(by_steps.due(7, 1e9));
+  CHECK(by_steps.due(8, 0.0));
+  const drape::Checkpoints by_both({.folder = "any", .every_steps = 4, .every_seconds = 300.0});
+  CHECK_FALSE(by_both.due(7, 299.0));
+  CHECK(by_both.due(7, 300.0));
+  CHECK(by_both.due(8, 0.0));
+  CHECK_FALSE(drape::Checkpoints({.folder = "any"}).due(8, 1e9));
 }
 
 TEST_CASE("a damaged state is passed over, and a run does not begin anew if all are damaged") {
@@ -234,6 +272,53 @@ TEST_CASE("a state of another run is refused with the difference") {
   other.channels = 4;  // found out by its tensors
   CHECK_THAT(refusal(other), ContainsSubstring("'model.conv.weight' of shape [4,3,3,1]"));
   CHECK(refusal(run).empty());  // the control
+}
+
+TEST_CASE("every option that decides a run's bits is part of what the run is") {
+  using drape::TrainerOptions;
+  const drape::RunIdentity plain = identity_of(TrainerOptions{});
+  const auto changed = [&](void (*change)(TrainerOptions&)) {
+    TrainerOptions options;
+    change(options);
+    const drape::RunIdentity identity = identity_of(options);
+    std::vector<std::string> names;
+    for (const auto& [name, value] : identity)
+      if (!plain.contains(name) || plain.at(name) != value) names.push_back(name);
+    return fmt::format("{}", fmt::join(names, " "));
+  };
+  CHECK(changed([](TrainerOptions&) {}).empty());  // the control
+  CHECK(changed([](TrainerOptions& o) { o.epochs = 31; }) == "epochs");
+  CHECK(changed([](TrainerOptions& o) { o.batch = 63; }) == "batch");
+  CHECK(changed([](TrainerOptions& o) { o.optimizer = drape::OptimizerKind::sgd; }) == "optimizer");
+  CHECK(changed([](TrainerOptions& o) { o.learning_rate = 0.002; }) == "lr");
+  CHECK(changed([](TrainerOptions& o) { o.schedule = drape::ScheduleKind::step; }) == "schedule");
+  CHECK(changed([](TrainerOptions& o) {
+          o.schedule = drape::ScheduleKind::exponential;
+          o.last_learning_rate = 0.1;
+        }) == "last-lr schedule");
+  CHECK(changed([](TrainerOptions& o) { o.weight_decay = 0.01; }) == "weight-decay");
+  CHECK(changed([](TrainerOptions& o) { o.momentum = 0.8; }) == "momentum");
+  CHECK(changed([](TrainerOptions& o) { o.mixup_alpha = 1.0; }) == "mixup");
+  CHECK(changed([](TrainerOptions& o) { o.label_smoothing = 0.1; }) == "label-smoothing");
+  CHECK(changed([](TrainerOptions& o) { o.augmentation.shift = 1; }) == "shift");
+  CHECK(changed([](TrainerOptions& o) { o.augmentation.mirroring = drape::Mirroring::half; }) ==
+        "mirror");
+  CHECK(changed([](TrainerOptions& o) { o.augmentation.erase = 0.5; }) == "erase");
+  CHECK(changed([](TrainerOptions& o) { o.clip_norm = 1.0; }) == "clip-norm");
+  CHECK(changed([](TrainerOptions& o) { o.average_decay = 0.9; }) == "average");
+  CHECK(changed([](TrainerOptions& o) { o.pieces = 2; }) == "pieces");
+  CHECK(changed([](TrainerOptions& o) {
+          o.early_stopping.monitor = drape::Monitor::train_accuracy;
+        }) == "monitor");
+  CHECK(changed([](TrainerOptions& o) { o.early_stopping.goal = drape::Goal::minimize; }) ==
+        "goal");
+  CHECK(changed([](TrainerOptions& o) { o.early_stopping.patience = 4; }) == "patience");
+  CHECK(changed([](TrainerOptions& o) { o.early_stopping.min_delta = 0.1; }) == "min-delta");
+  CHECK(changed([](TrainerOptions& o) { o.seed = 1; }) == "seed");
+  // What does not: when a device is looked at, how its kernels are launched, where states go.
+  CHECK(changed([](TrainerOptions& o) { o.look_every = 1.0; }).empty());
+  CHECK(changed([](TrainerOptions& o) { o.launching = drape::Launching::each; }).empty());
+  CHECK(changed([](TrainerOptions& o) { o.checkpoints.every_steps = 1; }).empty());
 }
 
 TEST_CASE("without a state a run that shall go on begins, and says so") {
