@@ -148,6 +148,51 @@ TEST_CASE("an experiment's peak memory leaves out what was done with before") {
   CHECK(outcome.run->peak_memory_bytes < kEarlier);
 }
 
+TEST_CASE("published numbers stand beside runs of the whole official data set alone") {
+  const drape::tests::TemporaryFolder folder;
+  drape::DataSet garments = drape::synthetic_garments(5, 96, 20);
+  drape::Observer silent;
+  int runs = 0;
+  const auto comparable = [&](bool official, std::int64_t limit) {
+    garments.official = official;
+    const drape::Outcome outcome = run_experiment(
+        {"standard", {}, {.epochs = 1}, Protocol::held_out, folder / std::to_string(runs++)},
+        drape::store(garments, limit, drape::Device::cpu), silent, kNever);
+    REQUIRE(outcome.run);
+    return outcome.run->comparable;
+  };
+  CHECK(comparable(true, 0));
+  CHECK(comparable(true, 96));
+  CHECK_FALSE(comparable(true, 95));
+  CHECK_FALSE(comparable(false, 0));
+}
+
+TEST_CASE("a run does not go on with other data, another system or another protocol") {
+  const drape::tests::TemporaryFolder folder;
+  drape::DataSet garments = drape::synthetic_garments(5, 96, 20);
+  drape::Observer silent;
+  drape::Experiment experiment{"standard", {}, {.epochs = 1}, Protocol::held_out, folder / "run"};
+  experiment.training.checkpoints = {.folder = folder / "states", .start = drape::Start::resume};
+  const auto refusal = [&] {
+    const StoredData data = drape::store(garments, 0, drape::Device::cpu);
+    return drape::tests::error_of([&] { run_experiment(experiment, data, silent, kNever); });
+  };
+  CHECK(refusal().empty());  // there is nothing to go on from
+  garments.train.pixels[500] ^= 1;
+  CHECK_THAT(refusal(), ContainsSubstring("expected a run with training data of SHA-256 "));
+  garments.train.pixels[500] ^= 1;
+  garments.train.labels[50] ^= 1;
+  CHECK_THAT(refusal(), ContainsSubstring("expected a run with training data of SHA-256 "));
+  garments.train.labels[50] ^= 1;
+  experiment.protocol = Protocol::published;
+  CHECK_THAT(refusal(), ContainsSubstring("expected a run with protocol published"));
+  experiment.protocol = Protocol::held_out;
+  experiment.system = "deep";
+  CHECK_THAT(refusal(), ContainsSubstring("expected a run with system deep"));
+  experiment.system = "standard";
+  CHECK(refusal().empty());  // the control
+}
+
 TEST_CASE("an experiment that finishes no epoch writes nothing") {
   const drape::tests::TemporaryFolder folder;
   const StoredData data = drape::store(drape::synthetic_garments(5, 96, 20), 0, drape::Device::cpu);
