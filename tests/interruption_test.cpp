@@ -3,8 +3,10 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <iterator>
 #include <string>
 #include <thread>
@@ -21,6 +23,19 @@ namespace drape::tests {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// Waits until it holds, for a minute at most; whether it does.
+bool comes_true(const std::function<bool()>& condition) {
+  for (int i = 0; i < 12'000; ++i) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return condition();
+}
+
+}  // namespace
+
 TEST_CASE("Ctrl-C and SIGTERM save where training stands, the best weights and the result") {
   const TemporaryFolder folder;
   for (const auto& [signal, exit_code] :
@@ -28,9 +43,7 @@ TEST_CASE("Ctrl-C and SIGTERM save where training stands, the best weights and t
     const fs::path out = folder / std::to_string(signal), run_folder = out / "standard/seed0";
     Process program({program_folder() / "standard", "--synthetic", "--limit", "240", "--epochs",
                      "100000", "--patience", "0", "--quiet", "--out", out.string()});
-    for (int i = 0; i < 2000 && !fs::exists(run_folder / "result.json"); ++i)
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    REQUIRE(fs::exists(run_folder / "result.json"));
+    REQUIRE(comes_true([&] { return fs::exists(run_folder / "result.json"); }));
     program.send(signal);
     CHECK(program.wait() == exit_code);
     const RunResult run = read_run(run_folder);
@@ -60,8 +73,7 @@ TEST_CASE("a new run that ends before its first epoch leaves the results of an o
       if (state.filename() > "state-000000000002.safetensors") return true;
     return false;
   };
-  for (int i = 0; i < 12000 && !trains(); ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  REQUIRE(comes_true(trains));
   const ProgramEnd beside = run("standard --quiet" + kSmall + out);
   CHECK(beside.exit_code == 1);
   CHECK_THAT(beside.err, ContainsSubstring("expected a folder that no other process works in"));
@@ -74,18 +86,21 @@ TEST_CASE("a new run that ends before its first epoch leaves the results of an o
 TEST_CASE("a program that goes on ends as if it had not been interrupted, also once it is over") {
   const TemporaryFolder folder;
   const std::string options =
-      " --synthetic --limit 240 --epochs 3 --batch 16 --checkpoint-steps 4 --quiet --out ";
+      " --synthetic --limit 240 --epochs 5 --batch 16 --checkpoint-steps 4 --quiet --out ";
   CHECK(run("standard" + options + quoted(folder / "whole")).exit_code == 0);
   const RunResult expected = read_run(folder / "whole/standard/seed0");
   const fs::path in_pieces = folder / "in_pieces/standard/seed0";
-  Process program({program_folder() / "standard", "--synthetic", "--limit", "240", "--epochs", "3",
+  Process program({program_folder() / "standard", "--synthetic", "--limit", "240", "--epochs", "5",
                    "--batch", "16", "--checkpoint-steps", "4", "--quiet", "--out",
                    (folder / "in_pieces").string()});
-  for (int i = 0; i < 12000 && !fs::exists(in_pieces / "checkpoints"); ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  REQUIRE(comes_true([&] {
+    return std::ranges::any_of(entries_of(in_pieces / "checkpoints"), [](const fs::path& file) {
+      return file.extension() == ".safetensors";
+    });
+  }));
   program.send(SIGKILL);
-  program.wait();
-  for (int i = 0; i < 2; ++i) {  // the second finds a run that is over
+  CHECK(program.wait() == -SIGKILL);  // in the middle of it
+  for (int i = 0; i < 2; ++i) {       // the second finds a run that is over
     CHECK(run("standard --resume" + options + quoted(folder / "in_pieces")).exit_code == 0);
     const RunResult found = read_run(in_pieces);
     CHECK(found.test_accuracy == expected.test_accuracy);

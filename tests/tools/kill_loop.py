@@ -3,10 +3,10 @@
 
 usage: kill_loop.py PROGRAM [--kills N] [--seed S]
 
-After every kill -9 the newest training state must load, or an older one must: the program says so
-if none does. A run that was killed until it came to its end must leave weights with the SHA-256 of
-a run that was left alone. Runs are repeated until N kills have struck. Exit code 1 if anything was
-lost.
+After every kill -9 the newest training state is not older than it was, and the program goes on from
+it or from an older one: it says so if it finds none. A run that was killed until it came to its end
+must leave weights with the SHA-256 of a run that was left alone. Runs are repeated until N kills
+have struck and one start at least went on from a state. Exit code 1 if anything was lost.
 """
 
 import argparse
@@ -32,10 +32,18 @@ def digest(folder):
     return hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
+def newest_state(folder):
+    """The steps of the newest state, 0 if there is none."""
+    states = folder.glob("*/seed0/checkpoints/state-*.safetensors")
+    return max((int(state.name.split("-")[1].split(".")[0]) for state in states), default=0)
+
+
 def killed_until_done(program, folder, draw, longest):
-    """How many kills a run took that was let go on each time; exits if it cannot."""
-    kills = 0
+    """How many kills a run took that was let go on each time, and how often it went on from a state
+    to a newer one; exits if it cannot."""
+    kills = resumptions = newest = 0
     while True:
+        before = newest
         process = subprocess.Popen(
             command(program, folder, draw.choice((1, 2))),
             stdout=subprocess.PIPE,
@@ -45,12 +53,20 @@ def killed_until_done(program, folder, draw, longest):
             _, errors = process.communicate(timeout=draw.uniform(0.0, longest))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
-            process.communicate()
+            _, errors = process.communicate()
             kills += 1
-            continue
-        if process.returncode != 0:
-            sys.exit(f"kill_loop: after {kills} kills of {folder.name}: {errors.decode()}")
-        return kills
+        after = f"kill_loop: after {kills} kills of {folder.name}"
+        newest = newest_state(folder)
+        if newest < before:
+            sys.exit(f"{after}: the newest state was of step {before}, is of step {newest}")
+        if before > 0 and b"no state in" in errors:
+            sys.exit(f"{after}: the state of step {before} was not found")
+        if before > 0 and newest > before:
+            resumptions += 1
+        if process.returncode == 0:
+            return kills, resumptions
+        if process.returncode != -signal.SIGKILL:
+            sys.exit(f"{after}: {errors.decode()}")
 
 
 def main():
@@ -66,15 +82,19 @@ def main():
         subprocess.run(command(arguments.program, whole, 1), check=True, capture_output=True)
         longest = time.monotonic() - began
         expected = digest(whole)
-        kills = runs = 0
+        kills = resumptions = runs = 0
         while kills < arguments.kills:
             folder = Path(scratch) / f"run{runs}"
-            kills += killed_until_done(arguments.program, folder, draw, longest)
+            struck, resumed = killed_until_done(arguments.program, folder, draw, longest)
+            kills += struck
+            resumptions += resumed
             runs += 1
             if digest(folder) != expected:
                 sys.exit(f"kill_loop: after {kills} kills: other weights")
-            print(f"{kills} kills", flush=True)
-    print(f"{kills} kills, {runs} runs that came to the same weights")
+            print(f"{kills} kills, {resumptions} resumptions", flush=True)
+    if resumptions == 0:
+        sys.exit("kill_loop: no start went on from a state")
+    print(f"{runs} runs that came to the same weights")
 
 
 if __name__ == "__main__":
