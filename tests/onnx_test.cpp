@@ -2,21 +2,27 @@
 // tests/tools/onnx_check.py.
 #include "core/onnx.h"
 
+#include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <protozero/pbf_reader.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/checkpoint.h"
 #include "core/layout.h"
+#include "layers/conv2d.h"
 #include "layers/deform_conv2d.h"
 #include "layers/linear.h"
 #include "models/build.h"
 #include "tests/catch.h"
 #include "tests/data_helpers.h"
 #include "tests/op_table.h"
+#include "tests/programs.h"
 #include "tests/skip.h"
 
 namespace {
@@ -29,21 +35,212 @@ using drape::tests::content;
 using drape::tests::TemporaryFolder;
 using protozero::pbf_reader;
 
-// The operators of a file's nodes, in order.
-std::vector<std::string> operators(const std::string& file) {
-  std::vector<std::string> found;
+// A node of a file's graph, with the attributes that are whole numbers or lists of them.
+struct Node {
+  std::string op;
+  std::map<std::string, std::vector<std::int64_t>> attributes;
+};
+struct Constant {
+  std::vector<std::int64_t> dims;
+  std::vector<float> elements;
+};
+struct Graph {
+  std::vector<Node> nodes;
+  std::map<std::string, Constant> constants;
+};
+
+// Attribute of onnx.proto: 1 name, 3 i, 8 ints, 20 type: 2 INT, 7 INTS.
+void read_attribute(pbf_reader field, Node& node) {
+  std::string name;
+  std::vector<std::int64_t> numbers;
+  int type = 0;
+  bool list = false;
+  while (field.next()) {
+    if (field.tag() == 1) {
+      name = field.get_string();
+    } else if (field.tag() == 3 || field.tag() == 8) {
+      list = field.tag() == 8;
+      numbers.push_back(field.get_int64());
+    } else if (field.tag() == 20) {
+      type = field.get_enum();
+    } else {
+      field.skip();
+    }
+  }
+  CHECK(type == (list ? 7 : 2));
+  node.attributes[name] = numbers;
+}
+
+Node read_node(pbf_reader field) {  // 4 op_type, 5 attribute
+  Node node;
+  while (field.next()) {
+    if (field.tag() == 4)
+      node.op = field.get_string();
+    else if (field.tag() == 5)
+      read_attribute(field.get_message(), node);
+    else
+      field.skip();
+  }
+  return node;
+}
+
+// Tensor of onnx.proto: 1 dims, 2 data_type: 1 FLOAT, 8 name, 9 raw_data.
+void read_constant(pbf_reader field, Graph& graph) {
+  std::string name;
+  Constant constant;
+  int type = 0;
+  while (field.next()) {
+    if (field.tag() == 1) {
+      constant.dims.push_back(field.get_int64());
+    } else if (field.tag() == 2) {
+      type = field.get_int32();
+    } else if (field.tag() == 8) {
+      name = field.get_string();
+    } else if (field.tag() == 9) {
+      const std::string bytes = field.get_bytes();
+      constant.elements.resize(bytes.size() / sizeof(float));
+      std::memcpy(constant.elements.data(), bytes.data(), bytes.size());
+    } else {
+      field.skip();
+    }
+  }
+  CHECK(type == 1);
+  graph.constants[name] = constant;
+}
+
+Graph graph_in(const std::string& file) {
+  Graph found;
   pbf_reader model(file);
   while (model.next(7)) {
     pbf_reader graph = model.get_message();
-    while (graph.next(1)) {
-      pbf_reader node = graph.get_message();
-      while (node.next(4)) found.push_back(node.get_string());
+    while (graph.next()) {
+      if (graph.tag() == 1)
+        found.nodes.push_back(read_node(graph.get_message()));
+      else if (graph.tag() == 5)
+        read_constant(graph.get_message(), found);
+      else
+        graph.skip();
     }
   }
   return found;
 }
 
+// The operators of a file's nodes, in order.
+std::vector<std::string> operators(const std::string& file) {
+  std::vector<std::string> found;
+  for (const Node& node : graph_in(file).nodes) found.push_back(node.op);
+  return found;
+}
+
+void check_constant(const Graph& graph, const std::string& name, const Tensor& expected) {
+  CAPTURE(name);
+  REQUIRE(graph.constants.contains(name));
+  const Constant& found = graph.constants.at(name);
+  const auto extents = expected.shape().extents();
+  CHECK(found.dims == std::vector<std::int64_t>(extents.begin(), extents.end()));
+  CHECK(found.elements == expected.to_vector<float>());
+}
+
+// Gives a layer's parameters values that differ, and writes it as a graph.
+Graph graph_of(drape::Module& layer, const Shape& x) {
+  std::uint64_t id = 0;
+  for (drape::NamedTensor& entry : layer.state())
+    entry.tensor.assign(drape::tests::draw(entry.tensor.shape(), drape::tests::Values::uniform,
+                                           {.seed = 5, .id = id++}, drape::DType::f32));
+  const TemporaryFolder folder;
+  OnnxGraph graph;
+  graph.enter("layer");
+  const OnnxValue in{"x", x};
+  graph.write(folder / "model.onnx", in, layer.onnx(graph, in), {});
+  return graph_in(content(folder / "model.onnx"));
+}
+
+using Attributes = std::map<std::string, std::vector<std::int64_t>>;
+
 }  // namespace
+
+TEST_CASE("a convolution's node has its geometry, rows first, and its filters channels first") {
+  drape::Conv2d layer(4, 6, 3,
+                      {.stride = {2, 1}, .padding = {0, 3}, .dilation = {1, 2}, .groups = 2});
+  const Graph graph = graph_of(layer, {1, 9, 8, 4});
+  REQUIRE(graph.nodes.size() == 1);
+  CHECK(graph.nodes[0].op == "Conv");
+  CHECK(graph.nodes[0].attributes == Attributes{{"kernel_shape", {3, 3}},
+                                                {"strides", {2, 1}},
+                                                {"pads", {0, 3, 0, 3}},
+                                                {"dilations", {1, 2}},
+                                                {"group", {2}}});
+  REQUIRE(layer.state().size() == 2);
+  const Tensor w = layer.state()[0].tensor;
+  CHECK(w.shape() == Shape{6, 3, 3, 2});
+  check_constant(graph, "layer.weight", drape::channels_first(w));
+  CHECK(graph.constants.at("layer.weight").dims == std::vector<std::int64_t>{6, 2, 3, 3});
+  check_constant(graph, "layer.bias", layer.state()[1].tensor);
+}
+
+TEST_CASE("a deformable convolution's nodes have its geometry and all of its groups") {
+  drape::DeformConv2d layer(
+      4, 6, 3,
+      {.stride = {2, 1}, .padding = {0, 3}, .dilation = {1, 2}, .groups = 2, .offset_groups = 4});
+  const Graph graph = graph_of(layer, {1, 9, 8, 4});
+  Attributes attributes{{"kernel_shape", {3, 3}},
+                        {"strides", {2, 1}},
+                        {"pads", {0, 3, 0, 3}},
+                        {"dilations", {1, 2}},
+                        {"group", {1}}};
+  REQUIRE(graph.nodes.size() == 2);
+  CHECK(graph.nodes[0].op == "Conv");
+  CHECK(graph.nodes[0].attributes == attributes);
+  attributes["group"] = {2};
+  attributes["offset_group"] = {4};
+  CHECK(graph.nodes[1].op == "DeformConv");
+  CHECK(graph.nodes[1].attributes == attributes);
+  CHECK(graph.constants.size() == 4);
+  for (const drape::NamedTensor& entry : layer.state()) {
+    const bool filters = entry.tensor.shape().rank() == 4;
+    check_constant(graph, "layer." + entry.name,
+                   filters ? drape::channels_first(entry.tensor) : entry.tensor);
+  }
+}
+
+TEST_CASE("a linear layer's node takes its weights as they are") {
+  drape::Linear layer(3, 2);
+  const Graph graph = graph_of(layer, {1, 3});
+  REQUIRE(graph.nodes.size() == 1);
+  CHECK(graph.nodes[0].op == "Gemm");
+  CHECK(graph.nodes[0].attributes == Attributes{{"transB", {1}}});
+  check_constant(graph, "layer.weight", layer.state()[0].tensor);
+  check_constant(graph, "layer.bias", layer.state()[1].tensor);
+}
+
+TEST_CASE("a program exports what it trained: every weight, and what it is") {
+  const TemporaryFolder folder;
+  REQUIRE(drape::tests::run("standard --quiet" + drape::tests::kSmall + "--out " +
+                            drape::tests::quoted(folder.path()))
+              .exit_code == 0);
+  const std::filesystem::path weights = folder / "standard/seed0/weights.safetensors";
+  REQUIRE(drape::tests::run("drape export " + drape::tests::quoted(weights) + " " +
+                            drape::tests::quoted(folder / "model.onnx"))
+              .exit_code == 0);
+  const std::string file = content(folder / "model.onnx");
+  const Graph graph = graph_in(file);
+  const drape::Weights saved = drape::load_weights(weights);
+  CHECK(graph.constants.size() == saved.tensors.size());
+  for (const auto& [name, tensor] : saved.tensors)
+    check_constant(graph, name,
+                   tensor.shape().rank() == 4 ? drape::channels_first(tensor) : tensor);
+  std::map<std::string, std::string> metadata;
+  pbf_reader model(file);
+  while (model.next(14)) {
+    pbf_reader pair = model.get_message();
+    REQUIRE(pair.next(1));
+    const std::string key = pair.get_string();
+    REQUIRE(pair.next(2));
+    metadata[key] = pair.get_string();
+  }
+  CHECK(metadata.at("system") == "standard");
+  CHECK(metadata.at("layout") == "NCHW");
+}
 
 TEST_CASE("channels come first where they do elsewhere, and go back") {
   const Tensor x = Tensor::from<float>(Shape{1, 2, 1, 3}, {0, 1, 2, 3, 4, 5});
