@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/catch.h"
+#include "tests/compare.h"
 #include "tests/data_helpers.h"
 
 namespace drape::tests {
@@ -59,14 +60,41 @@ TEST_CASE("a tensor around another framework's elements shares and releases them
   CHECK(foreign.deleted == 1);
 }
 
-TEST_CASE("elements of every type go there and back") {
-  for (const DType dtype : {DType::f32, DType::f64, DType::bf16, DType::u8, DType::i32}) {
-    const Tensor x = Tensor::zeros({3, 1, 2}, dtype);
-    const Tensor y = from_dlpack(to_dlpack(x));
+TEST_CASE("elements of every type go there, named as the protocol says, and back") {
+  const std::vector<double> some{1, 2, 3, 250, 5, 6};
+  struct Case {
+    DType dtype;
+    int code, bits;  // of dlpack.h: 0 int, 1 uint, 2 float, 4 bfloat
+  };
+  for (const auto& [dtype, code, bits] :
+       {Case{DType::f32, 2, 32}, Case{DType::f64, 2, 64}, Case{DType::bf16, 4, 16},
+        Case{DType::u8, 1, 8}, Case{DType::i32, 0, 32}}) {
+    CAPTURE(name(dtype));
+    Tensor x = Tensor::from({3, 1, 2}, some);
+    if (dtype == DType::u8)
+      x = Tensor::from({3, 1, 2}, std::vector<std::uint8_t>(some.begin(), some.end()));
+    else if (dtype == DType::i32)
+      x = Tensor::from({3, 1, 2}, std::vector<std::int32_t>(some.begin(), some.end()));
+    else
+      x = x.to(dtype);
+    DLManagedTensor* const view = to_dlpack(x);
+    CHECK(view->dl_tensor.dtype.code == code);
+    CHECK(view->dl_tensor.dtype.bits == bits);
+    CHECK(view->dl_tensor.dtype.lanes == 1);
+    CHECK(view->dl_tensor.byte_offset == 0);
+    CHECK(view->dl_tensor.device.device_type == kDLCPU);
+    const Tensor y = from_dlpack(view);
+    CHECK(same_bits(x, y));
     CHECK(y.dtype() == dtype);
-    CHECK(y.shape() == x.shape());
   }
   CHECK(from_dlpack(to_dlpack(Tensor::full({}, 7.0))).item() == 7.0);
+}
+
+TEST_CASE("elements begin where the offset in bytes says") {
+  Foreign foreign;  // of seven elements
+  foreign.managed.dl_tensor.byte_offset = sizeof(float);
+  const Tensor x = from_dlpack(&foreign.managed);
+  CHECK(x.to_vector<float>() == std::vector<float>{2, 3, 4, 5, 6, 7});
 }
 
 TEST_CASE("strides that say nothing new are taken, others are refused and nothing is released") {
