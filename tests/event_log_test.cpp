@@ -2,21 +2,26 @@
 #include "optim/event_log.h"
 
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <limits>
+#include <map>
 #include <protozero/pbf_reader.hpp>
 #include <string>
 #include <vector>
 
+#include "examples/run_result.h"
 #include "tests/catch.h"
 #include "tests/data_helpers.h"
+#include "tests/programs.h"
 
 namespace {
 
 namespace fs = std::filesystem;
 using drape::EventLog;
 using drape::tests::content;
+using drape::tests::quoted;
 using drape::tests::TemporaryFolder;
 using protozero::pbf_reader;
 
@@ -32,9 +37,14 @@ std::uint32_t unmasked(std::uint32_t crc) {
   return (rotated >> 17) | (rotated << 15);
 }
 
-// The events of the only file in a folder, whose lengths and checksums are right.
+// The events of a folder's only file of them, whose lengths and checksums are right.
 std::vector<std::string> events_in(const fs::path& folder) {
-  const std::string file = content(fs::directory_iterator(folder)->path());
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.path().filename().string().starts_with("events.out.tfevents."))
+      files.push_back(entry.path());
+  REQUIRE(files.size() == 1);
+  const std::string file = content(files[0]);
   std::vector<std::string> events;
   for (std::size_t at = 0; at < file.size();) {
     const auto length = read<std::uint64_t>(file, at);
@@ -134,6 +144,42 @@ TEST_CASE("a histogram counts every finite value once, between its limits") {
   }
   CHECK(counted == 5.0);
   CHECK(below_zero == 1.0);
+}
+
+TEST_CASE("a program that is told to writes the figures and distributions of each epoch") {
+  const TemporaryFolder folder;
+  const std::string options = "deformable --synthetic --limit 24 --epochs 2 --quiet --out ";
+  REQUIRE(drape::tests::run(options + quoted(folder / "with") + " --tensorboard").exit_code == 0);
+  std::map<std::string, std::vector<std::int64_t>> steps;
+  std::map<std::string, float> last;
+  const std::vector<std::string> events = events_in(folder / "with/deformable/seed0");
+  for (std::size_t i = 1; i < events.size(); ++i) {
+    pbf_reader value = value_of(events[i]);
+    REQUIRE(value.next(1));
+    const std::string tag = value.get_string();
+    if (value.next(2)) last[tag] = value.get_float();
+    pbf_reader event(events[i]);
+    steps[tag].push_back(event.next(2) ? event.get_int64() : 0);
+  }
+  const std::vector<std::int64_t> epochs{1, 2};
+  for (const char* tag :
+       {"loss/train", "loss/validation", "accuracy/train", "accuracy/validation", "learning_rate",
+        "seconds", "parameters/conv1.weight", "parameters/linear2.bias", "offsets/conv1"}) {
+    CAPTURE(tag);
+    CHECK(steps[tag] == epochs);
+  }
+  CHECK(steps["images/0"] == std::vector<std::int64_t>{0});
+  const drape::EpochRecord record =
+      drape::read_run(folder / "with/deformable/seed0").history.back();
+  CHECK(last["loss/train"] == static_cast<float>(record.train_loss));
+  CHECK(last["loss/validation"] == static_cast<float>(record.validation_loss));
+  CHECK(last["accuracy/train"] == static_cast<float>(record.train_accuracy));
+  CHECK(last["accuracy/validation"] == static_cast<float>(record.validation_accuracy));
+  CHECK(last["learning_rate"] == static_cast<float>(record.learning_rate));
+
+  REQUIRE(drape::tests::run(options + quoted(folder / "without")).exit_code == 0);
+  for (const auto& entry : fs::directory_iterator(folder / "without/deformable/seed0"))
+    CHECK(entry.path().string().find("tfevents") == std::string::npos);
 }
 
 TEST_CASE("an image is in its event as a PNG") {
