@@ -1,7 +1,10 @@
 // The networks of the study: sizes, names, and what makes each one itself.
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
+#include "layers/conv2d.h"
+#include "layers/linear.h"
 #include "models/build.h"
 #include "tests/catch.h"
 #include "tests/data_helpers.h"
@@ -134,6 +137,27 @@ TEST_CASE("what does not fit is named with the layer that it does not fit") {
                network.output_shape({1, 28, 28, 3});
              }),
              ContainsSubstring("conv1: "));
+}
+
+TEST_CASE("weights begin within one over the root of their inputs, and fill that range") {
+  const auto check = [](drape::Module&& layer, double inputs) {
+    drape::Generator random(1, drape::Purpose::initialization);
+    layer.initialize(random);
+    const double bound = 1.0 / std::sqrt(inputs);
+    REQUIRE(layer.parameters().size() == 2);
+    for (const Tensor& parameter : layer.parameters()) {
+      const std::vector<float> values = parameter.to_vector<float>();
+      // All of 2,000 uniform ones or more are below 0.99 of the bound once in 10^4 times.
+      REQUIRE(values.size() >= 2000);
+      const auto [least, most] = std::ranges::minmax(values);
+      CHECK(most >= 0.99 * bound);
+      CHECK(most <= bound * (1.0 + 1e-6));
+      CHECK(least <= -0.99 * bound);
+      CHECK(least >= -bound * (1.0 + 1e-6));
+    }
+  };
+  check(drape::Linear(50, 3000), 50.0);
+  check(drape::Conv2d(24, 2000, 3, {.groups = 2}), 3.0 * 3.0 * 12.0);
 }
 
 TEST_CASE("the same seed initialises the same weights, another seed others") {

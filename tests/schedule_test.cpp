@@ -39,6 +39,15 @@ TEST_CASE("a step schedule is multiplied by its factor after each period of epoc
   CHECK(rates(schedule) == expected);
 }
 
+TEST_CASE("a step schedule falls to a tenth every 10 epochs unless told otherwise") {
+  const Schedule schedule{
+      .kind = ScheduleKind::step, .base = 1.0, .epochs = 30, .steps_per_epoch = 2};
+  CHECK(schedule.at(19) == 1.0);
+  CHECK(schedule.at(20) == Approx(0.1));
+  CHECK(schedule.at(39) == Approx(0.1));
+  CHECK(schedule.at(40) == Approx(0.01));
+}
+
 TEST_CASE("a cosine schedule starts at its base, halves it halfway and falls towards zero") {
   const Schedule schedule{
       .kind = ScheduleKind::cosine, .base = 0.1, .epochs = 10, .steps_per_epoch = 10};
