@@ -1,14 +1,18 @@
 // The programs as a user meets them: what they train, write and say.
 #include "tests/programs.h"
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/checkpoint.h"
+#include "data/fashion_mnist.h"
 #include "data/png.h"
+#include "data/synthetic.h"
 #include "examples/run_result.h"
 #include "tests/catch.h"
 #include "tests/skip.h"
@@ -42,6 +46,7 @@ TEST_CASE("a training program writes its result, and the same one again for the 
   const std::string weights = train("a", "--seed 3");
   CHECK(weights.size() > 421'642 * 4);
   CHECK(train("b", "--seed 3 --threads 1") == weights);
+  CHECK(train("d", "--seed 3 --threads 3") == weights);
   CHECK(train("c", "--seed 2 --seeds 2") == weights);
   const RunResult run = read_run(folder / "a/standard/seed3");
   CHECK(run.seed == 3);
@@ -173,11 +178,71 @@ TEST_CASE("threads that the system does not start are an error, not an end") {
   if (kSanitized) return skip("a sanitizer needs more memory than there is");
   const TemporaryFolder folder;
   // Stacks of 8 MiB each, of which 2 GiB have no room for a thousand.
-  const ProgramEnd ended =
-      run_by_shell("ulimit -v 2000000; exec \"$@\"", "drape train standard --threads 1024" +
-                                                         kSmall + "--out " + quoted(folder.path()));
+  const ProgramEnd ended = run_by_shell(
+      "ulimit -s 8192; ulimit -v 2000000; exec \"$@\"",
+      "drape train standard --threads 1024" + kSmall + "--out " + quoted(folder.path()));
   CHECK(ended.exit_code == 1);
   CHECK_THAT(ended.err, ContainsSubstring("threads: expected 1024, got"));
+}
+
+TEST_CASE("a saved model is used from the command line: on images, on a data set, elsewhere") {
+  const TemporaryFolder folder;
+  REQUIRE(run("standard --synthetic --limit 600 --epochs 2 --quiet --out " + quoted(folder.path()))
+              .exit_code == 0);
+  const fs::path weights = folder / "standard/seed0/weights.safetensors";
+  const DataSet garments = synthetic_garments(1, 20, 30);
+  write_idx(garments, folder / "data");
+  const std::string image = quoted(folder / "image.png");
+  write_bytes(folder / "image.png",
+              png_of({28, 28, {garments.test.pixels.begin(), garments.test.pixels.begin() + 784}}));
+
+  const auto predicted = [&](const fs::path& model, const std::string& images) {
+    const ProgramEnd ended = run("drape predict " + quoted(model) + " " + images);
+    CAPTURE(ended.err);
+    CHECK(ended.exit_code == 0);
+    CHECK(ended.err.empty());
+    return ended.out;
+  };
+  const auto json = nlohmann::json::parse(predicted(weights, image + " --format json --top 10"));
+  REQUIRE(json.size() == 1);
+  CHECK_THAT(json[0]["image"].get<std::string>(), ContainsSubstring("image.png"));
+  REQUIRE(json[0]["classes"].size() == 10);
+  double sum = 0.0;
+  for (const auto& one : json[0]["classes"]) sum += one["probability"].get<double>();
+  CHECK(sum == Approx(1.0));
+  CHECK(lines(predicted(weights, image)) == 1);
+  const auto piped =
+      nlohmann::json::parse(predicted(weights, "- --format json --top 10 < " + image));
+  CHECK(piped[0]["classes"] == json[0]["classes"]);
+  const std::string all =
+      predicted(weights, quoted(folder / "data/t10k-images-idx3-ubyte") + " --format csv --top 1");
+  CHECK(lines(all) == 1 + 30);
+
+  const ProgramEnd evaluated =
+      run("drape evaluate " + quoted(weights) + " --data " + quoted(folder / "data") + " --json " +
+          quoted(folder / "figures.json") + " --mistakes " + quoted(folder / "mistakes.svg"));
+  CHECK(evaluated.exit_code == 0);
+  const auto figures = nlohmann::json::parse(content(folder / "figures.json"));
+  CHECK(figures["images"] == 30);
+  std::int64_t right = 0;
+  for (std::size_t c = 0; c < 10; ++c) right += figures["confusion"][c][c].get<std::int64_t>();
+  CHECK(figures["accuracy"].get<double>() == Approx(static_cast<double>(right) / 30.0));
+  CHECK(figures["mistakes"].size() == static_cast<std::size_t>(30 - right));
+  CHECK(content(folder / "mistakes.svg").starts_with("<svg"));
+  CHECK(run("drape evaluate " + quoted(weights) + " --part train --data " +
+            quoted(folder / "data") + " --json " + quoted(folder / "train.json"))
+            .exit_code == 0);
+  CHECK(nlohmann::json::parse(content(folder / "train.json"))["images"] == 20);
+
+  const fs::path torch = folder / "torch.safetensors";
+  const auto exported = [&](const fs::path& from, const fs::path& to, const std::string& options) {
+    return run("drape export " + quoted(from) + " " + quoted(to) + options).exit_code == 0;
+  };
+  REQUIRE(exported(weights, torch, " --layout pytorch"));
+  CHECK(load_weights(torch).metadata.at("layout") == "NCHW");
+  CHECK(predicted(torch, image) == predicted(weights, image));
+  REQUIRE(exported(weights, folder / "model.onnx", ""));
+  CHECK_THAT(content(folder / "model.onnx"), ContainsSubstring("conv1.weight"));
 }
 
 TEST_CASE("a quick comparison without data and network draws its images and says so") {
@@ -186,6 +251,7 @@ TEST_CASE("a quick comparison without data and network draws its images and says
   const ScopedVariable data("DRAPE_DATA", {});
   const ScopedVariable proxy("http_proxy", "http://127.0.0.1:9");  // the discard port: no network
   const ScopedVariable upper("HTTP_PROXY", "http://127.0.0.1:9");
+  const ScopedVariable no_exception("no_proxy", {}), no_upper_exception("NO_PROXY", {});
   const std::string options =
       "--quiet --systems standard --epochs 1 --limit 60 --out " + quoted(folder / "out");
   const ProgramEnd quick = run("compare --quick " + options);
