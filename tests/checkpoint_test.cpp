@@ -94,8 +94,7 @@ TEST_CASE("every truncation and every longer file of weights is refused") {
   drape::save_weights(folder / "w", example());
   const std::string file = content(folder / "w");
   for (std::size_t size = 0; size < file.size(); ++size) {
-    write(folder / "cut", file.substr(0, size));
-    CHECK_THROWS_AS(drape::load_weights(folder / "cut"), drape::Error);
+    CHECK_THROWS_AS(drape::parse_weights(file.substr(0, size), "cut"), drape::Error);
   }
   write(folder / "cut", file + '\0');
   CHECK_THROWS_AS(drape::load_weights(folder / "cut"), drape::Error);
@@ -113,15 +112,15 @@ TEST_CASE("every flipped bit of a weight file is refused, or the digest's name i
   for (std::size_t bit = 0; bit < 8 * file.size(); bit += kNext) {
     std::string flipped = file;
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));
-    write(folder / "flipped", flipped);
     try {
-      const Weights loaded = drape::load_weights(folder / "flipped");
+      const Weights loaded = drape::parse_weights(flipped, "flipped");
       CHECK(loaded.metadata.count("sha256") == 0);
       CHECK(flipped.substr(file.size() - 48) == file.substr(file.size() - 48));  // the elements
       ++accepted;
     } catch (const drape::Error&) {
     }
-    CHECK_THROWS_AS(drape::load_weights(folder / "flipped", drape::Digest::required), drape::Error);
+    CHECK_THROWS_AS(drape::parse_weights(flipped, "flipped", drape::Digest::required),
+                    drape::Error);
   }
   CHECK(accepted < 8 * 6);
 }

@@ -15,20 +15,23 @@ inline constexpr bool kEmulated = true;
 inline constexpr bool kEmulated = false;
 #endif
 
-/// Why CUDA cannot be used here, or "".
-inline std::string no_cuda() {
-  try {
-    Tensor::zeros({1}, DType::f32, Device::cuda);
-    return "";
-  } catch (const Error& error) {
-    return error.what();
-  }
+/// Why CUDA could not be used here when this was first asked, or "": a device that breaks later
+/// fails tests and skips none.
+inline const std::string& no_cuda() {
+  static const std::string reason = [] {
+    try {
+      Tensor::zeros({1}, DType::f32, Device::cuda);
+      return std::string();
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+  }();
+  return reason;
 }
 
 /// The CPU and, where it works, CUDA.
 inline std::vector<Device> devices() {
-  static const bool cuda = no_cuda().empty();
-  return cuda ? std::vector{Device::cpu, Device::cuda} : std::vector{Device::cpu};
+  return no_cuda().empty() ? std::vector{Device::cpu, Device::cuda} : std::vector{Device::cpu};
 }
 
 }  // namespace drape::tests

@@ -164,7 +164,7 @@ TEST_CASE("the cache is not trusted with anything but the official files") {
 // The folder with the official files, if the environment names one.
 std::optional<fs::path> official_folder() {
   const char* folder = std::getenv("DRAPE_DATA");
-  if (folder == nullptr) return std::nullopt;
+  if (folder == nullptr || *folder == '\0') return std::nullopt;
   return folder;
 }
 

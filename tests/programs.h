@@ -2,6 +2,7 @@
 #pragma once
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,6 +59,8 @@ class Process {
     const ScopedVariable device("DRAPE_EMULATED_DEVICE", emulated_device);
     id_ = ::fork();
     if (id_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // should the tests be killed
+      ::signal(SIGHUP, SIG_DFL);           // which nohup ignores, and children would too
       ::close(STDERR_FILENO);
       ::execv(arguments[0], arguments.data());
       ::_exit(127);
