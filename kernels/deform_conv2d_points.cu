@@ -102,8 +102,8 @@ void all_channels(Cuda cuda, const Problem<T>& p, const T* dz,
       dim3(kTileThreads), PointsMemory<T>::kBandAt + static_cast<std::size_t>(band) * sizeof(Real)};
   with_tile<kColumns, T>(cuda, [&]<class Tile>() {
     const auto start = [&](auto kernel) {
-      launch(cuda, "deform_conv2d_points", size, kernel, p, dz, tiles, bands, share,
-             bands.count == 1 ? nullptr : extents.data(), to, dx);
+      launch(cuda, "deform_conv2d_points", size, kernel, p, dz, tiles, bands, share, extents.data(),
+             to, dx);
     };
     p.vectors_fit() ? start(points_kernel<kVector<T>, Tile, T>) : start(points_kernel<1, Tile, T>);
   });

@@ -158,8 +158,8 @@ class PointBackward {
     return static_cast<int>((y * p_.g.W + x) / bands.pixels);
   }
 
+  // Whether a tile and a tap, of an image of several bands, touch this one.
   __device__ bool touches(const Extent* extents, int tile, int tap) const {
-    if (extents == nullptr) return begin_ < end_;
     const std::int64_t group = n_ * p_.offset_groups + chosen_.slice.offset_group;
     const Extent extent = extents[(group * tiles_ + tile) * p_.taps + tap];
     return extent.first < end_ && extent.last >= begin_;

@@ -64,7 +64,7 @@ HOST = re.compile(
     r"blocks_for|launch\(|dim3|std::clamp|kMost|workspace|Workspace|namespace|using |"
     r"count_of|__launch_bounds__|DeviceBuffer|_kernel<|known|proposals|handle|DRAPE_UNROLL|"
     r"DRAPE_BLOCKS|kPointBlocks|kSumThreads|constexpr std::int64_t kBlocks|tensor_cores|"
-    r"bool summed|int64_t across|kFewChannels|few_channels\(\) const|kStageBytes,|"
+    r"bool summed|int64_t across|kFewChannels|kWithoutAsking|few_channels\(\) const|kStageBytes,|"
     r"DRAPE_SHARED|std::max\(8,|kSumLanes = |__CUDA_ARCH__|int part_count = |extents\.data"
 )
 # An array with room for one more is the same.
