@@ -1,6 +1,7 @@
 #include "examples/event_observer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 
 #include "examples/first_batch.h"
@@ -24,8 +25,9 @@ std::vector<GreyImage> grey_images(const Tensor& images, std::int64_t count) {
   for (std::int64_t i = 0; i < std::min(count, shape[0]); ++i) {
     GreyImage& image = all.emplace_back(GreyImage{shape[1], shape[2], {}});
     const auto first = values.begin() + i * size;
-    std::transform(first, first + size, std::back_inserter(image.pixels),
-                   [](float value) { return static_cast<std::uint8_t>(255.0f * value + 0.5f); });
+    std::transform(first, first + size, std::back_inserter(image.pixels), [](float value) {
+      return static_cast<std::uint8_t>(std::lround(255.0f * value));
+    });
   }
   return all;
 }

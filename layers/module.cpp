@@ -138,15 +138,15 @@ void Sequential::each(const std::function<void(const std::string&, Module&)>& bo
 
 Tensor Sequential::forward(const Tensor& x, const Pass& pass) {
   Tensor y = x;
-  for (const auto& [name, module] : modules_)
-    in_module(name, [&] { y = module->forward(y, pass); });
+  for (const auto& entry : modules_)
+    in_module(entry.first, [&] { y = entry.second->forward(y, pass); });
   return y;
 }
 
 Shape Sequential::output_shape(const Shape& x) const {
   Shape shape = x;
-  for (const auto& [name, module] : modules_)
-    in_module(name, [&] { shape = module->output_shape(shape); });
+  for (const auto& entry : modules_)
+    in_module(entry.first, [&] { shape = entry.second->output_shape(shape); });
   return shape;
 }
 

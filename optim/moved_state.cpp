@@ -6,13 +6,13 @@ namespace drape {
 
 MovedState::MovedState(Module& model, const Optimizer& optimizer) : model_(model) {
   const std::vector<Tensor> parameters = model.parameters();
-  for (const auto& [name, tensor] : model.tensors()) {
-    const auto same = [&](const Tensor& parameter) { return parameter.shares(tensor); };
+  for (const NamedTensor& entry : model.state()) {
+    const auto same = [&](const Tensor& parameter) { return parameter.shares(entry.tensor); };
     const auto found = std::ranges::find_if(parameters, same);
-    names_.push_back(name);
+    names_.push_back(entry.name);
     tensors_.push_back(
         found == parameters.end()
-            ? tensor
+            ? entry.tensor
             : optimizer.weights()[static_cast<std::size_t>(found - parameters.begin())]);
   }
 }
