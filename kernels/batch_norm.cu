@@ -20,15 +20,6 @@ constexpr std::int64_t kRowsOfThread = 4;
 // The normalisation of one channel, in T, and the bound below which the activation is flat.
 template <class T>
 struct Channel {
-  Channel() = default;
-  template <class X>
-  __device__ Channel(const BatchNorm<X>& norm, std::int64_t c)
-      : mean(norm.mean[c]),
-        inverse_std(T(1) / std::sqrt(norm.variance[c] + static_cast<T>(norm.epsilon))),
-        scale(norm.gamma[c] * inverse_std),
-        beta(norm.beta[c]),
-        bound(norm.activation == Activation::relu ? T(0) : -static_cast<T>(INFINITY)) {}
-
   __device__ T activated(T x) const {
     const T z = (x - mean) * scale + beta;
     return z <= bound ? bound : z;
@@ -46,8 +37,25 @@ struct Channels {
 
   template <class X>
   __device__ Channels(const BatchNorm<X>& norm, std::int64_t c) {
-    for (int j = 0; j < size; ++j) of[j] = Channel<T>(norm, c + j);
+    const Pack<T, size> mean = load<size>(norm.mean + c), variance = load<size>(norm.variance + c);
+    const Pack<T, size> gamma = load<size>(norm.gamma + c), beta = load<size>(norm.beta + c);
+    const T bound = norm.activation == Activation::relu ? T(0) : -static_cast<T>(INFINITY);
+    for (int j = 0; j < size; ++j) {
+      const T inverse_std = T(1) / std::sqrt(variance.value[j] + static_cast<T>(norm.epsilon));
+      of[j] = {mean.value[j], inverse_std, gamma.value[j] * inverse_std, beta.value[j], bound};
+    }
   }
+};
+
+// The dropout as a thread applies it: of the stream of this step.
+template <class T>
+struct Dropout {
+  __device__ Dropout(const DropoutFactor<T>& of_kept, const DropoutMask& mask)
+      : factor(of_kept), none(mask.p == 0.0), stream(mask.drawn()) {}
+
+  DropoutFactor<T> factor;
+  bool none;
+  RandomStream stream;
 };
 
 // What the dropout multiplies elements i ... i + size - 1 with; whole Philox blocks, or one
@@ -56,16 +64,30 @@ template <int size, class T>
 struct Factors {
   T of[size];
 
-  __device__ Factors(const DropoutFactor<T>& factor, const DropoutMask& mask, std::int64_t i) {
-    if (mask.p == 0.0) {
+  __device__ Factors(const Dropout<T>& dropout, std::int64_t i) {
+    if (dropout.none) {
       for (T& one : of) one = T(1);
     } else if constexpr (size == 1) {
-      of[0] = factor.of(mask.drawn().word(static_cast<std::uint64_t>(i)));
+      of[0] = dropout.factor.of(dropout.stream.word(static_cast<std::uint64_t>(i)));
     } else {
       static_assert(size == 4);
-      const auto words = mask.drawn().words(static_cast<std::uint64_t>(i / size));
-      for (int j = 0; j < size; ++j) of[j] = factor.of(words[j]);
+      const auto words = dropout.stream.words(static_cast<std::uint64_t>(i / size));
+      for (int j = 0; j < size; ++j) of[j] = dropout.factor.of(words[j]);
     }
+  }
+};
+
+// The packs that a thread which writes takes: of channels c ... c + size - 1 of kRowsOfThread rows.
+// All are read before the first is used, so that their loads overlap.
+template <int size, class T>
+struct Rows {
+  Pack<T, size> of[kRowsOfThread];
+
+  __device__ Rows(const T* x, std::int64_t first, std::int64_t rows, std::int64_t channels,
+                  std::int64_t c) {
+    DRAPE_UNROLL(kRowsOfThread)
+    for (int r = 0; r < kRowsOfThread; ++r)
+      of[r] = load<size>(x + min(first + r, rows - 1) * channels + c);
   }
 };
 
@@ -80,35 +102,44 @@ void statistics_of(Cuda cuda, const T* x, std::int64_t rows, std::int64_t channe
     const T* from = x + column * size;
     const Pack<T, size> first = load<size>(from);
     return [&, from, first](std::int64_t m) {
-      const Pack<T, size> here = load<size>(from + m * channels);
-      Sums sums;
-      for (int j = 0; j < size; ++j) {
-        const double d = static_cast<double>(here.value[j]) - static_cast<double>(first.value[j]);
-        sums.of[j] = {d, d * d};
-      }
-      return sums;
+      return [&, here = load<size>(from + m * channels)] {
+        Sums sums;
+        for (int j = 0; j < size; ++j) {
+          const double d = static_cast<double>(here.value[j]) - static_cast<double>(first.value[j]);
+          sums.of[j] = {d, d * d};
+        }
+        return sums;
+      };
     };
   };
   const auto count = static_cast<double>(rows);
   const double of_row = 1.0 / count, of_row_but_one = 1.0 / (count - 1.0);
-  column_sums<Sums>(
+  column_sums<Sums, kRowsAhead<T>>(
       cuda, "batch_norm_statistics", rows, channels / size, term,
       [=] __device__(std::int64_t column, const Sums& sums) {
+        const std::int64_t c = column * size;
+        const Pack<T, size> first = load<size>(x + c);
+        Pack<Real, size> means, variances;
+        Pack<Real, size> running_means = load<size>(running.mean + c);
+        Pack<Real, size> running_variances = load<size>(running.variance + c);
         const auto update = [=](Real& value, double batch) {
           const double old = static_cast<double>(value);
           value = static_cast<Real>((1.0 - running.momentum) * old + running.momentum * batch);
         };
         for (int j = 0; j < size; ++j) {
-          const std::int64_t c = column * size + j;
           const TwoSums& sum = sums.of[j];
           const double m2 = sum.b - sum.a * sum.a * of_row;
-          const double batch_mean = static_cast<double>(x[c]) + sum.a / count;
+          const double mean_of_batch = static_cast<double>(first.value[j]) + sum.a / count;
           const double squares = m2 < 0.0 ? 0.0 : m2;
-          mean[c] = static_cast<Real>(batch_mean);
-          variance[c] = static_cast<Real>(squares * of_row);
-          update(running.mean[c], batch_mean);
-          update(running.variance[c], squares * of_row_but_one);
+          means.value[j] = static_cast<Real>(mean_of_batch);
+          variances.value[j] = static_cast<Real>(squares * of_row);
+          update(running_means.value[j], mean_of_batch);
+          update(running_variances.value[j], squares * of_row_but_one);
         }
+        store(mean + c, means);
+        store(variance + c, variances);
+        store(running.mean + c, running_means);
+        store(running.variance + c, running_variances);
       });
 }
 
@@ -120,12 +151,16 @@ void forward(Cuda cuda, const BatchNorm<T>& norm, const T* x, T* y) {
   const std::int64_t groups = ceil_div(norm.rows, kRowsOfThread);
   for_each(cuda, "batch_norm_forward", groups * packs, [=] __device__(std::int64_t thread) {
     const std::int64_t group = thread / packs, c = (thread - group * packs) * size;
+    const std::int64_t first = group * kRowsOfThread;
+    Rows<size, T> values(x, first, norm.rows, norm.channels, c);
     const Channels<size, Real> channels(norm, c);
+    const Dropout<Real> dropout(factor, norm.dropout);
+    DRAPE_UNROLL(kRowsOfThread)
     for (int r = 0; r < kRowsOfThread; ++r) {
-      const std::int64_t m = group * kRowsOfThread + r, i = m * norm.channels + c;
-      if (m >= norm.rows) break;
-      const Factors<size, Real> factors(factor, norm.dropout, i);
-      Pack<T, size> pack = load<size>(x + i);
+      const std::int64_t i = (first + r) * norm.channels + c;
+      if (first + r >= norm.rows) continue;
+      const Factors<size, Real> factors(dropout, i);
+      Pack<T, size>& pack = values.of[r];
       for (int j = 0; j < size; ++j) {
         const Real a = channels.of[j].activated(static_cast<Real>(pack.value[j]));
         pack.value[j] = static_cast<T>(a * factors.of[j]);
@@ -148,36 +183,38 @@ void backward_sums(Cuda cuda, const BatchNorm<T>& norm, Statistics statistics, c
   const auto term = [=] __device__(std::int64_t column) {
     const std::int64_t c = column * size;
     const Channels<size, Real> channels(norm, c);
-    return [&, c, channels](std::int64_t m) {
+    const Dropout<Real> dropout(factor, norm.dropout);
+    return [&, c, channels, dropout](std::int64_t m) {
       const std::int64_t i = m * norm.channels + c;
-      const Factors<size, Real> factors(factor, norm.dropout, i);
-      const Pack<T, size> values = load<size>(x + i), gradients = load<size>(dy + i);
-      Sums sums;
-      for (int j = 0; j < size; ++j) {
-        const Channel<Real>& channel = channels.of[j];
-        const Real value = static_cast<Real>(values.value[j]);
-        const auto dz = static_cast<double>(
-            channel.gradient(value, static_cast<Real>(gradients.value[j]) * factors.of[j]));
-        sums.of[j] = {dz, dz * static_cast<double>(value - channel.mean)};
-      }
-      return sums;
+      return [&, i, values = load<size>(x + i), gradients = load<size>(dy + i)] {
+        const Factors<size, Real> factors(dropout, i);
+        Sums sums;
+        for (int j = 0; j < size; ++j) {
+          const Channel<Real>& channel = channels.of[j];
+          const Real value = static_cast<Real>(values.value[j]);
+          const auto dz = static_cast<double>(
+              channel.gradient(value, static_cast<Real>(gradients.value[j]) * factors.of[j]));
+          sums.of[j] = {dz, dz * static_cast<double>(value - channel.mean)};
+        }
+        return sums;
+      };
     };
   };
   const auto finish = [=] __device__(std::int64_t column, const Sums& sums) {
+    const Channels<size, Real> channels(norm, column * size);
     for (int j = 0; j < size; ++j) {
       const std::int64_t c = column * size + j;
       const TwoSums& sum = sums.of[j];
-      const Channel<Real> channel(norm, c);
-      const auto inverse_std = static_cast<double>(channel.inverse_std);
+      const auto inverse_std = static_cast<double>(channels.of[j].inverse_std);
       dbeta[c] = static_cast<Real>(sum.a);
       dgamma[c] = static_cast<Real>(sum.b * inverse_std);
-      const double share = of_row * static_cast<double>(channel.scale);
+      const double share = of_row * static_cast<double>(channels.of[j].scale);
       slope[c] = static_cast<Real>(share * sum.b * inverse_std * inverse_std);
       shift[c] = static_cast<Real>(share * sum.a);
     }
   };
-  column_sums<Sums>(cuda, "batch_norm_backward_sums", norm.rows, norm.channels / size, term,
-                    finish);
+  column_sums<Sums, kRowsAhead<T>>(cuda, "batch_norm_backward_sums", norm.rows,
+                                   norm.channels / size, term, finish);
 }
 
 template <int size, class T>
@@ -189,24 +226,26 @@ void backward(Cuda cuda, const BatchNorm<T>& norm, const T* x, const T* dy,
   const std::int64_t groups = ceil_div(norm.rows, kRowsOfThread);
   for_each(cuda, "batch_norm_backward", groups * packs, [=] __device__(std::int64_t thread) {
     const std::int64_t group = thread / packs, c = (thread - group * packs) * size;
+    const std::int64_t first = group * kRowsOfThread;
+    const Rows<size, T> values(x, first, norm.rows, norm.channels, c);
+    Rows<size, T> gradients(dy, first, norm.rows, norm.channels, c);
+    const Pack<Real, size> slopes = load<size>(slope + c), shifts = load<size>(shift + c);
     const Channels<size, Real> channels(norm, c);
-    Real slopes[size], shifts[size];
-    for (int j = 0; j < size; ++j) slopes[j] = slope[c + j], shifts[j] = shift[c + j];
+    const Dropout<Real> dropout(factor, norm.dropout);
+    DRAPE_UNROLL(kRowsOfThread)
     for (int r = 0; r < kRowsOfThread; ++r) {
-      const std::int64_t m = group * kRowsOfThread + r, i = m * norm.channels + c;
-      if (m >= norm.rows) break;
-      const Factors<size, Real> factors(factor, norm.dropout, i);
-      const Pack<T, size> values = load<size>(x + i);
-      Pack<T, size> gradients = load<size>(dy + i);
+      const std::int64_t i = (first + r) * norm.channels + c;
+      if (first + r >= norm.rows) continue;
+      const Factors<size, Real> factors(dropout, i);
+      Pack<T, size>& pack = gradients.of[r];
       for (int j = 0; j < size; ++j) {
         const Channel<Real>& channel = channels.of[j];
-        const Real value = static_cast<Real>(values.value[j]);
-        const Real dz =
-            channel.gradient(value, static_cast<Real>(gradients.value[j]) * factors.of[j]);
-        gradients.value[j] =
-            static_cast<T>(channel.scale * dz - slopes[j] * (value - channel.mean) - shifts[j]);
+        const Real value = static_cast<Real>(values.of[r].value[j]);
+        const Real dz = channel.gradient(value, static_cast<Real>(pack.value[j]) * factors.of[j]);
+        pack.value[j] = static_cast<T>(channel.scale * dz -
+                                       slopes.value[j] * (value - channel.mean) - shifts.value[j]);
       }
-      store(dx + i, gradients);
+      store(dx + i, pack);
     }
   });
 }

@@ -1,6 +1,8 @@
 // Sums over the rows of a matrix, by column, in an order that the shape alone decides.
 #pragma once
 
+#include <utility>
+
 #include "kernels/ceil_div.h"
 #include "kernels/pack.cuh"
 
@@ -21,15 +23,36 @@ constexpr std::size_t spacing() {
 template <class Sum>
 inline constexpr unsigned kSumThreads = sizeof(Sum) <= 32 ? 512 : 256;
 
+/// Rows of T that a thread reads at a time where nothing else takes its registers.
+template <class T>
+inline constexpr int kRowsAhead = sizeof(T) > 4 ? 2 : 4;
+
+// sum += of_row(m)() for m = first, first + step ... before end. So many rows are read before the
+// first of them is added, so that their loads overlap; beyond the end the last one is read, and not
+// added.
+template <int ahead, class Sum, class Row>
+__device__ void add_rows(Sum& sum, const Row& of_row, std::int64_t first, std::int64_t end,
+                         std::int64_t step) {
+  const auto add = [&](std::int64_t m, const auto& term) {
+    if (m < end) sum += term();
+  };
+  const auto add_from = [&]<int... i>(std::int64_t m, std::integer_sequence<int, i...>) {
+    const decltype(of_row(m)) terms[] = {of_row(min(m + i * step, end - 1))...};
+    (add(m + i * step, terms[i]), ...);
+  };
+  for (std::int64_t m = first; m < end; m += ahead * step)
+    add_from(m, std::make_integer_sequence<int, ahead>());
+}
+
 /// A block per range of rows and as many columns as it has lanes: the sum over its rows m of
-/// term(c)(m). The last of a column's blocks adds them up, in an order that does not depend on who
-/// it is.
-template <class Sum, class Term, class Finish>
-__global__ void __launch_bounds__(kSumThreads<Sum>)
+/// term(c)(m)(). The last of a column's blocks adds them up, in an order that does not depend on
+/// who it is.
+template <int ahead, class Sum, class Term, class Finish>
+__global__ void __launch_bounds__(kSumThreads<Sum>, 2)
     column_sums_kernel(std::int64_t rows, std::int64_t columns, Term term, Finish finish, Sum* sums,
                        std::uint32_t* arrived) {
   DRAPE_SHARED(unsigned char, memory, [kSumThreads<Sum> * spacing<Sum>()]);
-  [[maybe_unused]] constexpr int kAhead = std::clamp(64 / static_cast<int>(sizeof(Sum)), 1, 8);
+  constexpr int kRangesAhead = std::clamp(256 / static_cast<int>(sizeof(Sum)), 1, 4);
   const unsigned lanes = blockDim.x, strips = blockDim.y;
   const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * lanes + threadIdx.x;
   const std::int64_t ranges = gridDim.y, range = blockIdx.y;
@@ -48,35 +71,32 @@ __global__ void __launch_bounds__(kSumThreads<Sum>)
   };
   Sum sum{};
   if (c < columns) {
-    const std::int64_t end = rows * (range + 1) / ranges;
-    const auto of_row = term(c);
-    for (std::int64_t m = rows * range / ranges + threadIdx.y; m < end; m += strips) {
-      sum += of_row(m);
-    }
+    add_rows<ahead>(sum, term(c), rows * range / ranges + threadIdx.y, rows * (range + 1) / ranges,
+                    strips);
   }
   sum = add_up(sum);
   if (ranges > 1) {
     if (threadIdx.y == 0 && c < columns) publish(sums + range * columns + c, sum);
     if (!is_last_block(arrived + blockIdx.x, gridDim.y)) return;
     sum = Sum{};
-    if (c < columns) {
-      DRAPE_UNROLL(kAhead)
-      for (std::int64_t r = threadIdx.y; r < ranges; r += strips) {
-        sum += collect(sums + r * columns + c);
-      }
-    }
+    const auto of_range = [&](std::int64_t r) {
+      return [of = collect(sums + r * columns + c)] { return of; };
+    };
+    if (c < columns) add_rows<kRangesAhead>(sum, of_range, threadIdx.y, ranges, strips);
     sum = add_up(sum);
   }
   if (threadIdx.y == 0 && c < columns) finish(c, sum);
 }
 
-/// Calls finish(c, sum over rows m of term(c)(m)) for every column c; both are [=] __device__
-/// lambdas. What term(c) makes is kept for a thread's rows, and called once for each row; it may
-/// refer to what term has captured. Sum has a zero, Sum{}, and +=.
-template <class Sum, class Term, class Finish>
+/// Calls finish(c, sum over rows m of term(c)(m)()) for every column c; both are [=] __device__
+/// lambdas. What term(c) makes is kept for a thread's rows, and may refer to what term has
+/// captured. Called with a row, perhaps twice, it reads what the row's term is made of, and returns
+/// what makes it, which is called once. `ahead` rows are read at a time: as many as a thread has
+/// registers for, with two blocks on a multiprocessor. Sum has a zero, Sum{}, and +=.
+template <class Sum, int ahead, class Term, class Finish>
 void column_sums(Cuda cuda, const char* name, std::int64_t rows, std::int64_t columns, Term term,
                  Finish finish) {
-  constexpr std::int64_t kBlocks = 264;  // two for each multiprocessor of the largest devices
+  constexpr std::int64_t kBlocks = 256;  // nearly two a multiprocessor on the largest devices
   unsigned lanes = kSumLanes;
   while (lanes / 2 >= columns && lanes > 1) lanes /= 2;
   unsigned strips = kSumThreads<Sum> / lanes;
@@ -87,7 +107,7 @@ void column_sums(Cuda cuda, const char* name, std::int64_t rows, std::int64_t co
   const DeviceBuffer<Sum> sums(cuda, ranges * columns);
   launch(cuda, name,
          {dim3(static_cast<unsigned>(across), static_cast<unsigned>(ranges)), dim3(lanes, strips)},
-         column_sums_kernel<Sum, Term, Finish>, rows, columns, term, finish, sums.data(),
+         column_sums_kernel<ahead, Sum, Term, Finish>, rows, columns, term, finish, sums.data(),
          arrival_counters(across));
 }
 
@@ -95,14 +115,15 @@ template <int size, class T>
 void pack_column_sums(Cuda cuda, std::int64_t rows, std::int64_t K, const T* dz, T* db) {
   using Real = Accumulator<T>;
   using Sums = PackSums<Real, size>;
-  column_sums<Sums>(
+  column_sums<Sums, kRowsAhead<T>>(
       cuda, "column_sums", rows, K / size,
       [=] __device__(std::int64_t column) {
         return [&, column](std::int64_t m) {
-          const Pack<T, size> values = load<size>(dz + m * K + column * size);
-          Sums sums;
-          for (int j = 0; j < size; ++j) sums.of[j] = static_cast<Real>(values.value[j]);
-          return sums;
+          return [values = load<size>(dz + m * K + column * size)] {
+            Sums sums;
+            for (int j = 0; j < size; ++j) sums.of[j] = static_cast<Real>(values.value[j]);
+            return sums;
+          };
         };
       },
       [=] __device__(std::int64_t column, const Sums& sums) {

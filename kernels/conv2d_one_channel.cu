@@ -33,6 +33,15 @@ struct Neighbourhood {
   }
 };
 
+// Where a 2x2 window of outputs begins.
+template <class T>
+struct Window {
+  const T* image;
+  int p, q;
+
+  __device__ Window(const Taps&, const T* of_image, int y, int x) : image(of_image), p(y), q(x) {}
+};
+
 // z[cell][j] += the products of filter j's weights with the pixels under output (p, q) of a window;
 // of square taps, and of any.
 template <int size, class T, class Real>
@@ -125,10 +134,9 @@ struct TapSums {
 // sums.tap[j][t] = sums.dz[j] times the pixel under a tap of the window's cell that filter j has,
 // 0 where that is flat; of square taps, and of up to kTaps of any from `first` on.
 template <class T, int size, class Real>
-__device__ void sum_square_taps(const Taps& taps, const T* image, int p, int q,
-                                const Pack<std::uint8_t, size>& cells, const bool (&flat)[size],
-                                TapSums<Real, size>& sums) {
-  const Neighbourhood<4, T> near(taps, image, p, q);
+__device__ void sum_taps(const Taps&, const Neighbourhood<4, T>& near, int, bool,
+                         const Pack<std::uint8_t, size>& cells, const bool (&flat)[size],
+                         TapSums<Real, size>& sums) {
   for (int j = 0; j < size; ++j) {
     const bool lower = cells.value[j] / 2 == 1, right = cells.value[j] % 2 == 1;
     for (int r = 0; r < 3; ++r) {
@@ -142,7 +150,7 @@ __device__ void sum_square_taps(const Taps& taps, const T* image, int p, int q,
   }
 }
 template <class T, int size, class Real>
-__device__ void sum_taps(const Taps& taps, const T* image, int p, int q, int first, bool pooled,
+__device__ void sum_taps(const Taps& taps, const Window<T>& window, int first, bool pooled,
                          const Pack<std::uint8_t, size>& cells, const bool (&flat)[size],
                          TapSums<Real, size>& sums) {
   int r = first / taps.S, s = first - r * taps.S;
@@ -152,7 +160,7 @@ __device__ void sum_taps(const Taps& taps, const T* image, int p, int q, int fir
     for (int j = 0; j < size; ++j) {
       if (pooled || j == 0) {
         const int cell = cells.value[j] % kNoCell;
-        pixel = pixel_under(taps, image, p + cell / 2, q + cell % 2, r, s);
+        pixel = pixel_under(taps, window.image, window.p + cell / 2, window.q + cell % 2, r, s);
       }
       sums.tap[j][t] = flat[j] ? Real(0) : sums.dz[j] * pixel;
     }
@@ -167,12 +175,13 @@ void backward(Cuda cuda, const Conv2dGeometry& g, const Taps& taps, const T* x,
               const Conv2dOutput<const T>& out, const T* dy, const Conv2dGradients<T>& d) {
   using Real = Accumulator<T>;
   using Sums = TapSums<Real, size>;
+  using Pixels = std::conditional_t<is_square, Neighbourhood<4, T>, Window<T>>;
   const bool pooled = out.cell != nullptr;
   const bool masked = !pooled && out.activation == Activation::relu;
   const std::int64_t scale = pooled ? 2 : 1, P = g.P / scale, Q = g.Q / scale;
   const std::int64_t packs = g.K / size;
   const int tap_count = taps.R * taps.S;
-  column_sums<Sums>(
+  column_sums<Sums, 1>(
       cuda, "conv2d_one_channel_backward", g.N * P * Q, packs * ceil_div(tap_count, kTaps),
       [=] __device__(std::int64_t column) {
         const std::int64_t part = column / packs, k = (column - part * packs) * size;
@@ -186,20 +195,18 @@ void backward(Cuda cuda, const Conv2dGeometry& g, const Taps& taps, const T* x,
           Pack<std::uint8_t, size> cells{};
           if (masked) results = load<size>(out.y + i);
           if (pooled) cells = load<size>(out.cell + i);
-          Sums sums;
-          bool flat[size];
-          for (int j = 0; j < size; ++j) {
-            flat[j] =
-                pooled ? cells.value[j] == kNoCell : is_flat(out.activation, results.value[j]);
-            sums.dz[j] = flat[j] ? Real(0) : static_cast<Real>(gradients.value[j]);
-          }
-          if constexpr (is_square) {
-            sum_square_taps<T>(taps, image, p, q, cells, flat, sums);
-          } else {
-            const int first = static_cast<int>(part) * kTaps;
-            sum_taps(taps, image, p, q, first, pooled, cells, flat, sums);
-          }
-          return sums;
+          const Pixels pixels(taps, image, p, q);
+          return [=, &out, &taps] {
+            Sums sums;
+            bool flat[size];
+            for (int j = 0; j < size; ++j) {
+              flat[j] =
+                  pooled ? cells.value[j] == kNoCell : is_flat(out.activation, results.value[j]);
+              sums.dz[j] = flat[j] ? Real(0) : static_cast<Real>(gradients.value[j]);
+            }
+            sum_taps(taps, pixels, static_cast<int>(part) * kTaps, pooled, cells, flat, sums);
+            return sums;
+          };
         };
       },
       [=] __device__(std::int64_t column, const Sums& sums) {

@@ -59,7 +59,7 @@ void undo_pool(Cuda cuda, const Conv2dGeometry& g, const Conv2dOutput<const T>& 
   using Real = Accumulator<T>;
   using Sums = PackSums<Real, size>;
   const std::int64_t P = (g.P + 1) / 2, Q = (g.Q + 1) / 2;
-  column_sums<Sums>(
+  column_sums<Sums, 1>(
       cuda, "undo_output", g.N * P * Q, g.K / size,
       [=] __device__(std::int64_t column) {
         return [&, column](std::int64_t m) {
@@ -74,19 +74,21 @@ void undo_pool(Cuda cuda, const Conv2dGeometry& g, const Conv2dOutput<const T>& 
             cells = load<size>(out.cell + i);
           }
           T* const corner = dz + ((n * g.P + 2 * p) * g.Q + 2 * q) * g.K + k;
-          for (int cell = 0; cell < 4; ++cell) {
-            if (2 * p + cell / 2 >= g.P || 2 * q + cell % 2 >= g.Q) continue;
-            Pack<T, size> here{};
-            for (int j = 0; j < size; ++j) {
-              if (cells.value[j] == cell) here.value[j] = gradients.value[j];
+          return [=, &g] {
+            for (int cell = 0; cell < 4; ++cell) {
+              if (2 * p + cell / 2 >= g.P || 2 * q + cell % 2 >= g.Q) continue;
+              Pack<T, size> here{};
+              for (int j = 0; j < size; ++j) {
+                if (cells.value[j] == cell) here.value[j] = gradients.value[j];
+              }
+              store(corner + (cell / 2 * g.Q + cell % 2) * g.K, here);
             }
-            store(corner + (cell / 2 * g.Q + cell % 2) * g.K, here);
-          }
-          Sums sums;
-          for (int j = 0; j < size; ++j) {
-            if (cells.value[j] != kNoCell) sums.of[j] = static_cast<Real>(gradients.value[j]);
-          }
-          return sums;
+            Sums sums;
+            for (int j = 0; j < size; ++j) {
+              if (cells.value[j] != kNoCell) sums.of[j] = static_cast<Real>(gradients.value[j]);
+            }
+            return sums;
+          };
         };
       },
       [=] __device__(std::int64_t column, const Sums& sums) {
@@ -101,20 +103,21 @@ void undo_activation(Cuda cuda, const Conv2dGeometry& g, const Conv2dOutput<cons
                      const T* dy, T* dz, T* db) {
   using Real = Accumulator<T>;
   using Sums = PackSums<Real, size>;
-  column_sums<Sums>(
+  column_sums<Sums, kRowsAhead<T>>(
       cuda, "undo_output", g.N * g.P * g.Q, g.K / size,
       [=] __device__(std::int64_t column) {
         return [&, column](std::int64_t m) {
           const std::int64_t i = m * g.K + column * size;
-          Pack<T, size> gradients = load<size>(dy + i);
-          const Pack<T, size> results = load<size>(out.y + i);
-          Sums sums;
-          for (int j = 0; j < size; ++j) {
-            if (is_flat(out.activation, results.value[j])) gradients.value[j] = T(0);
-            sums.of[j] = static_cast<Real>(gradients.value[j]);
-          }
-          store(dz + i, gradients);
-          return sums;
+          return [&, i, gradients = load<size>(dy + i), results = load<size>(out.y + i)] {
+            Pack<T, size> here{};
+            Sums sums;
+            for (int j = 0; j < size; ++j) {
+              if (!is_flat(out.activation, results.value[j])) here.value[j] = gradients.value[j];
+              sums.of[j] = static_cast<Real>(here.value[j]);
+            }
+            store(dz + i, here);
+            return sums;
+          };
         };
       },
       [=] __device__(std::int64_t column, const Sums& sums) {

@@ -45,7 +45,7 @@ void few_filters_backward(Cuda cuda, const LinearGeometry& g, const T* x, const 
                           const T* dy, const LinearGradients<T>& d) {
   using Real = Accumulator<T>;
   using Sums = FilterSums<Real>;
-  column_sums<Sums>(
+  column_sums<Sums, 1>(
       cuda, "linear_few_filters_backward", g.N, g.C + 1,
       [=] __device__(std::int64_t c) {
         const bool bias = c == g.C;
@@ -55,18 +55,20 @@ void few_filters_backward(Cuda cuda, const LinearGeometry& g, const T* x, const 
         }
         return [&, c, bias, weights](std::int64_t n) {
           const Real input = bias ? Real(1) : activated(g.input, static_cast<Real>(x[n * g.C + c]));
-          Sums sums;
-          Real dx(0);
-          for (int k = 0; k < kFewFilters; ++k) {
-            if (k >= g.K) break;
-            const std::int64_t i = n * g.K + k;
-            const Real dz = is_flat(g.output, y[i]) ? Real(0) : static_cast<Real>(dy[i]);
-            sums.of_filter[k] = dz * input;
-            dx += dz * weights[k];
-          }
-          if (bias || d.dx == nullptr) return sums;
-          d.dx[n * g.C + c] = static_cast<T>(is_flat(g.input, input) ? Real(0) : dx);
-          return sums;
+          return [&, n, input] {
+            Sums sums;
+            Real dx(0);
+            for (int k = 0; k < kFewFilters; ++k) {
+              if (k >= g.K) break;
+              const std::int64_t i = n * g.K + k;
+              const Real dz = is_flat(g.output, y[i]) ? Real(0) : static_cast<Real>(dy[i]);
+              sums.of_filter[k] = dz * input;
+              dx += dz * weights[k];
+            }
+            if (bias || d.dx == nullptr) return sums;
+            d.dx[n * g.C + c] = static_cast<T>(is_flat(g.input, input) ? Real(0) : dx);
+            return sums;
+          };
         };
       },
       [=] __device__(std::int64_t c, const Sums& sums) {
