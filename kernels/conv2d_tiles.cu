@@ -21,12 +21,13 @@ class GridSampler {
     const int r = slice.tap / p_.grid.S, s = slice.tap - r * p_.grid.S;
     const int there =
         column() < slice.count ? static_cast<int>(min(end_ - first, std::int64_t{rows})) : 0;
+    const T* const of_first = p_.in.x + slice.channel + column();
     for (int i = 0; i < kRows; ++i) {
       const int h = p_.grid.y(y_[i], r), v = p_.grid.x(x_[i], s);
       values_[i] = {};
       if (row(i) < there && p_.grid.inside(h, v)) {
         const std::uint32_t pixel = image_[i] + static_cast<std::uint32_t>(h * p_.grid.W + v);
-        values_[i] = load<size>(p_.in.x + pixel * p_.g.C + slice.channel + column());
+        values_[i] = load<size>(p_.at(of_first, pixel));
       }
     }
   }

@@ -80,22 +80,21 @@ class TapSampler {
   __device__ TapSampler(const Problem<T>& p, std::int64_t end, Corners<T>* points)
       : p_(p), end_(end), points_(points) {}
 
-  /// Takes column j of the slice for every row first + m; zero where there is no such row or
-  /// column. All threads must call it, and have done so with store() before.
+  /// Takes column j of the slice, always of the same weight group, for every row first + m; zero
+  /// where there is no such row or column. All threads must call it, and have done so with store()
+  /// before.
   __device__ void fetch(const Slice& slice, std::int64_t first) {
-    if (first < first_ || first + rows > first_ + rows_ahead || slice.group != group_ ||
-        slice.set < set_ || slice.set >= set_ + sets_ahead) {
+    if (first < first_ || first + rows > first_ + rows_ahead || slice.set < set_ ||
+        slice.set >= set_ + sets_ahead) {
       make_points(slice, first);
     }
-    const int there =
-        column() < slice.count ? static_cast<int>(min(end_ - first, std::int64_t{rows})) : 0;
     const Corners<T>* points =
         points_ + (slice.set - set_) * rows_ahead + static_cast<int>(first - first_);
-    for (int i = 0; i < kRows; ++i) {
-      values_[i] = {};
-      if (row(i) < there)
-        values_[i] = points[row(i)].template sample<size>(p_, slice.channel + column());
-    }
+    const T* const of_first = p_.in.x + slice.channel + column();
+    for (auto& values : values_) values = {};
+    if (column() >= slice.count) return;
+    for (int i = 0; i < kRows; ++i)
+      values_[i] = points[row(i)].interpolated(points[row(i)].template values<size>(p_, of_first));
   }
 
   /// Writes it to tile[m][j], whose rows are `stride` apart.
@@ -107,15 +106,15 @@ class TapSampler {
  private:
   __device__ void make_points(const Slice& slice, std::int64_t first) {
     static_assert(kTileThreads % rows_ahead == 0);
-    first_ = first, group_ = slice.group, set_ = slice.set / sets_ahead * sets_ahead;
-    const int sets = p_.sets_of_tap(group_), m = static_cast<int>(threadIdx.x) % rows_ahead;
-    if (first + m < end_) {
-      const OutputPixel output = p_.pixel(first + m);
-      for (int i = static_cast<int>(threadIdx.x); i < kPoints; i += kTileThreads) {
-        const int set = set_ + i / rows_ahead, tap = set / sets;
-        if (tap >= p_.taps) break;
-        points_[i] = Corners<T>(p_, output, slice.first_offset_group + set - tap * sets, tap);
-      }
+    first_ = first, set_ = slice.set / sets_ahead * sets_ahead;
+    const int sets = p_.sets_of_tap(slice.group), m = static_cast<int>(threadIdx.x) % rows_ahead;
+    const bool there = first + m < end_;
+    const OutputPixel output = p_.pixel(there ? first + m : 0);
+    for (int i = static_cast<int>(threadIdx.x); i < kPoints; i += kTileThreads) {
+      const int set = set_ + i / rows_ahead, tap = set / sets;
+      if (tap >= p_.taps) break;
+      points_[i] = there ? Corners<T>(p_, output, slice.first_offset_group + set - tap * sets, tap)
+                         : Corners<T>();
     }
     __syncthreads();
   }
@@ -130,7 +129,7 @@ class TapSampler {
   std::int64_t end_;
   Corners<T>* points_;
   std::int64_t first_ = -rows_ahead - 1;  // whose points are there
-  int group_ = -1, set_ = 0;
+  int set_ = 0;
   Pack<T, size> values_[kRows];
 };
 
@@ -166,7 +165,9 @@ class PatchSampler {
       Corners<T> point;
       if (there) point = Corners<T>(p_, output, offset_group, tap);
       for (int j = 0; j < count; ++j) {
-        const T value = there ? point.template sample<1>(p_, from + j).value[0] : T(0.0f);
+        const T value =
+            there ? point.interpolated(point.template values<1>(p_, p_.in.x + from + j)).value[0]
+                  : T(0.0f);
         to[column + j] = Tile::prepared(value);
       }
     }

@@ -146,6 +146,12 @@ class PointBackward {
   }
 
  private:
+  // What a point of the tile sends to a pixel of the band: so much of its ds.
+  struct Sent {
+    std::uint16_t point, pixel;
+    Real weight;
+  };
+
   // Lanes of one that scatters, and how many share out the pixels.
   static constexpr int kAcross = kColumns / kVector<Real>, kOwners = kTileThreads / kAcross;
 
@@ -237,11 +243,12 @@ class PointBackward {
 
   // Adds what the points send to the pixels of the band. Each pixel has an owner, some lanes that
   // take a few channels each. The 4 * 64 corners are sorted by owner, in their order, a thread
-  // each; then every owner goes through its list.
+  // each; then every owner goes through its list, which lies where the weights were.
   __device__ void scatter() {
     DRAPE_SHARED(int, counts, [kWarps * kLanes]);  // of each warp's corners, by owner
-    DRAPE_SHARED(std::uint8_t, list, [kTileThreads]);
     static_assert(4 * kTileRows == kTileThreads && kOwners <= kLanes);
+    static_assert(sizeof(Sent) * kTileThreads <= sizeof(T) * Memory::Weights::kSize);
+    Sent* const list = reinterpret_cast<Sent*>(at_.weights().memory);
     std::int32_t pixel = -1;
     if (thread() / 4 < rows_) pixel = point(thread() / 4).corner[thread() % 4];
     const bool inside = pixel >= begin_ && pixel < end_;
@@ -267,19 +274,21 @@ class PointBackward {
     const int begin = end - count;
     const int place = __shfl_sync(0xffffffffu, begin + before, owner);
     if (inside)
-      list[place + __popc(same & ((1u << lane()) - 1))] = static_cast<std::uint8_t>(thread());
+      list[place + __popc(same & ((1u << lane()) - 1))] = {
+          static_cast<std::uint16_t>(thread() / 4), static_cast<std::uint16_t>(pixel - begin_),
+          point(thread() / 4).weight[thread() % 4]};
     const int mine = thread() / kAcross, c = thread() % kAcross * kVector<Real>;
     const int first = __shfl_sync(0xffffffffu, begin, mine);
     const int last = __shfl_sync(0xffffffffu, end, mine);
     __syncthreads();
+    Sent next = first < last ? list[first] : Sent{};
     for (int i = first; i < last; ++i) {
-      const int m = list[i] / 4, corner = list[i] % 4;
-      const SamplingPoint<T>& from = point(m);
-      const Real weight = from.weight[corner];
-      Real* const to = at_.band() + (from.corner[corner] - begin_) * kLanes + c;
-      const auto ds = load<kVector<Real>>(at_.ds() + m * Memory::kStride + c);
+      const Sent sent = next;
+      if (i + 1 < last) next = list[i + 1];  // while this one's sum is on its way
+      Real* const to = at_.band() + sent.pixel * kLanes + c;
+      const auto ds = load<kVector<Real>>(at_.ds() + sent.point * Memory::kStride + c);
       auto sum = load<kVector<Real>>(to);
-      for (int j = 0; j < kVector<Real>; ++j) sum.value[j] += weight * ds.value[j];
+      for (int j = 0; j < kVector<Real>; ++j) sum.value[j] += sent.weight * ds.value[j];
       store(to, sum);
     }
   }

@@ -34,10 +34,11 @@ struct Problem {
   DeformConv2dInputs<T> in;
   Taps grid;
   int P, Q, taps, offset_groups;
-  int channels, filters;   // of a weight group
-  int channels_of_offset;  // of an offset group
-  std::int64_t outputs;    // P * Q
-  std::int64_t pixels;     // N * P * Q
+  std::uint32_t pixel_bytes;  // of a pixel of x
+  int channels, filters;      // of a weight group
+  int channels_of_offset;     // of an offset group
+  std::int64_t outputs;       // P * Q
+  std::int64_t pixels;        // N * P * Q
   Rows order;
   std::int64_t rows;  // in this order
 
@@ -50,6 +51,7 @@ struct Problem {
         Q(static_cast<int>(g.Q)),
         taps(static_cast<int>(geometry.taps())),
         offset_groups(static_cast<int>(geometry.offset_groups)),
+        pixel_bytes(static_cast<std::uint32_t>(g.C * sizeof(T))),
         channels(static_cast<int>(g.C / g.groups)),
         filters(static_cast<int>(g.K / g.groups)),
         channels_of_offset(static_cast<int>(g.C / geometry.offset_groups)),
@@ -75,6 +77,13 @@ struct Problem {
     const auto window = static_cast<int>(row / 4 - n * windows), y = window / (Q / 2);
     return {n, 2 * y + static_cast<int>(row / 2 % 2),
             2 * (window - y * (Q / 2)) + static_cast<int>(row % 2)};
+  }
+
+  /// Where a channel of a pixel lies, from where that channel of the batch's first pixel does: one
+  /// instruction.
+  __device__ const T* at(const T* of_first, std::uint32_t pixel) const {
+    const auto* bytes = reinterpret_cast<const unsigned char*>(of_first);
+    return reinterpret_cast<const T*>(bytes + std::uint64_t{pixel} * pixel_bytes);
   }
 
   /// Length of a row of w: a filter's taps and channels.
@@ -144,8 +153,8 @@ template <class T>
 struct alignas(16) Corners {
   using Real = Accumulator<T>;
 
-  std::uint32_t pixel[4];  // counted through the batch, or kOutside
-  Real weight[4];
+  std::uint32_t pixel[4] = {kOutside, kOutside, kOutside, kOutside};  // counted through the batch
+  Real weight[4] = {};
 
   Corners() = default;
   __device__ Corners(const Problem<T>& p, const OutputPixel& output, int offset_group, int tap) {
@@ -159,18 +168,29 @@ struct alignas(16) Corners {
     }
   }
 
-  /// The masked, interpolated values of `size` channels, from channel c on. NaN weights make them
-  /// NaN.
+  /// `size` channels of each corner, where those of the batch's first pixel are given; zero
+  /// outside.
   template <int size>
-  __device__ Pack<T, size> sample(const Problem<T>& p, int c) const {
-    Pack<T, size> of_corner[4];
+  struct Values {
+    Pack<T, size> of[4];
+  };
+  template <int size>
+  __device__ Values<size> values(const Problem<T>& p, const T* of_first) const {
+    Values<size> values;
     for (int i = 0; i < 4; ++i) {
-      of_corner[i] = {};
-      if (pixel[i] != kOutside) of_corner[i] = load<size>(p.in.x + pixel[i] * p.g.C + c);
+      const T* const corner = p.at(of_first, pixel[i]);
+      values.of[i] = {};
+      if (pixel[i] != kOutside) values.of[i] = load<size>(corner);
     }
+    return values;
+  }
+
+  /// Masked and interpolated. NaN weights make them NaN.
+  template <int size>
+  __device__ Pack<T, size> interpolated(const Values<size>& values) const {
     Real sum[size] = {};
     for (int i = 0; i < 4; ++i) {
-      for (int j = 0; j < size; ++j) sum[j] += weight[i] * static_cast<Real>(of_corner[i].value[j]);
+      for (int j = 0; j < size; ++j) sum[j] += weight[i] * static_cast<Real>(values.of[i].value[j]);
     }
     Pack<T, size> rounded;
     for (int j = 0; j < size; ++j) rounded.value[j] = static_cast<T>(sum[j]);
