@@ -18,12 +18,12 @@ class GridSampler {
   /// As TapSampler's.
   __device__ void fetch(const Slice& slice, std::int64_t first) {
     if (first != first_) place(first);
-    const int r = slice.tap / p_.grid.S, s = slice.tap - r * p_.grid.S;
+    if (slice.tap != tap_) go_to(slice.tap);
     const int there =
         column() < slice.count ? static_cast<int>(min(end_ - first, std::int64_t{rows})) : 0;
     const T* const of_first = p_.in.x + slice.channel + column();
     for (int i = 0; i < kRows; ++i) {
-      const int h = p_.grid.y(y_[i], r), v = p_.grid.x(x_[i], s);
+      const int h = p_.grid.y(y_[i], r_), v = p_.grid.x(x_[i], s_);
       values_[i] = {};
       if (row(i) < there && p_.grid.inside(h, v)) {
         const std::uint32_t pixel = image_[i] + static_cast<std::uint32_t>(h * p_.grid.W + v);
@@ -62,7 +62,19 @@ class GridSampler {
     }
   }
 
+  // A tap; the one behind the last without a division.
+  __device__ void go_to(int tap) {
+    const bool next = tap == tap_ + 1;
+    tap_ = tap;
+    if (!next) {
+      r_ = tap / p_.grid.S, s_ = tap - r_ * p_.grid.S;
+    } else if (++s_ == p_.grid.S) {
+      s_ = 0, ++r_;
+    }
+  }
+
   const Problem<T>& p_;
+  int tap_ = 0, r_ = 0, s_ = 0;
   std::int64_t end_, first_ = -1;  // whose outputs are there
   int y_[kRows], x_[kRows];
   std::uint32_t image_[kRows];  // its first pixel

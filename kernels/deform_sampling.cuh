@@ -84,12 +84,9 @@ class TapSampler {
   /// where there is no such row or column. All threads must call it, and have done so with store()
   /// before.
   __device__ void fetch(const Slice& slice, std::int64_t first) {
-    if (first < first_ || first + rows > first_ + rows_ahead || slice.set < set_ ||
-        slice.set >= set_ + sets_ahead) {
+    if (set_ahead(slice) >= sets_ahead || row_ahead(first) > rows_ahead - rows)
       make_points(slice, first);
-    }
-    const Corners<T>* points =
-        points_ + (slice.set - set_) * rows_ahead + static_cast<int>(first - first_);
+    const Corners<T>* points = points_ + set_ahead(slice) * rows_ahead + row_ahead(first);
     const T* const of_first = p_.in.x + slice.channel + column();
     for (auto& values : values_) values = {};
     if (column() >= slice.count) return;
@@ -106,7 +103,7 @@ class TapSampler {
  private:
   __device__ void make_points(const Slice& slice, std::int64_t first) {
     static_assert(kTileThreads % rows_ahead == 0);
-    first_ = first, set_ = slice.set / sets_ahead * sets_ahead;
+    first_ = static_cast<std::uint32_t>(first), set_ = slice.set / sets_ahead * sets_ahead;
     const int sets = p_.sets_of_tap(slice.group), m = static_cast<int>(threadIdx.x) % rows_ahead;
     const bool there = first + m < end_;
     const OutputPixel output = p_.pixel(there ? first + m : 0);
@@ -125,11 +122,19 @@ class TapSampler {
     return static_cast<int>(threadIdx.x) / kAcross + i * (kTileThreads / kAcross);
   }
 
+  // How far they are behind the first row and the first set whose points are there.
+  __device__ unsigned row_ahead(std::int64_t first) const {
+    return static_cast<std::uint32_t>(first) - first_;
+  }
+  __device__ unsigned set_ahead(const Slice& slice) const {
+    return static_cast<unsigned>(slice.set - set_);
+  }
+
   const Problem<T>& p_;
   std::int64_t end_;
   Corners<T>* points_;
-  std::int64_t first_ = -rows_ahead - 1;  // whose points are there
-  int set_ = 0;
+  std::uint32_t first_ = 0;  // of 2^32 rows
+  int set_ = -sets_ahead;
   Pack<T, size> values_[kRows];
 };
 

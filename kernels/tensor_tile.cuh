@@ -147,16 +147,16 @@ class WarpSums {
   template <int rows, class F>
   __device__ static void read(const F& factor, int row, int depth,
                               std::uint32_t (&share)[rows / 4]) {
-    if constexpr (kTf32) {
+    constexpr bool kDepthFirst = F::kContiguous == Contiguous::depth;
+    if constexpr (kTf32 && !kDepthFirst) {
       for (int i = 0; i < rows / 4; ++i) {
         const int down = rows == 16 ? i % 2 * 8 : 0, along = (rows == 16 ? i / 2 : i) * 4;
         share[i] = __float_as_uint(*factor.at(row + lane() / 4 + down, depth + lane() % 4 + along));
       }
-    } else {  // matrices of 8 x 8, whose lines lanes point to
-      constexpr bool kDepthFirst = F::kContiguous == Contiguous::depth;
+    } else {  // matrices of 8 x 16 bytes, whose lines lanes point to
       const int line = lane() % 8, matrix = lane() / 8;
       const int down = rows == 16 ? matrix % 2 * 8 : 0;
-      const int along = (rows == 16 ? matrix / 2 : matrix % 2) * 8;
+      const int along = (rows == 16 ? matrix / 2 : matrix % 2) * (kDepth / 2);
       const T* from = kDepthFirst ? factor.at(row + down + line, depth + along)
                                   : factor.at(row + down, depth + along + line);
       const auto address = static_cast<std::uint32_t>(__cvta_generic_to_shared(from));
