@@ -143,8 +143,9 @@ struct SamplingPoint {
   /// `size` channels of a corner, from channel c of the image on; zero outside.
   template <int size>
   __device__ Pack<T, size> values(const Problem<T>& p, const T* image, int i, int c) const {
+    const T* const there = p.at(image + c, static_cast<std::uint32_t>(corner[i]));
     if (corner[i] < 0) return {};
-    return load<size>(image + corner[i] * p.g.C + c);
+    return load<size>(there);
   }
 };
 
