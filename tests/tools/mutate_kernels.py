@@ -3,15 +3,16 @@
 usage: mutate_kernels.py BUILD... [--count N] [--seed S] [--share K/N] [--only TEXT]
 
 BUILD are build folders with emulated kernels (cmake -DDRAPE_CUDA=EMULATED, or beside those by nvcc
--DDRAPE_RACE=ON), tried in this order until one notices: plain, -DDRAPE_SANITIZE=address,undefined,
-races. At first all must pass unbroken; a mutant that takes three times as long hangs. What nvcc
-alone compiles is left out.
+-DDRAPE_RACE=ON), tried in this order until one notices: plain, its threads first in order and then
+in reverse, -DDRAPE_SANITIZE=address,undefined, races. At first all must pass unbroken; a mutant that
+takes three times as long hangs. What nvcc alone compiles is left out.
 Prints a line per mutant, and the share that was noticed. Sources are put back, also after Ctrl-C.
 --share 1/2 and 2/2, in two checkouts, are one check in half the time; --skip N goes on behind place
 N of the list, where a check of the same sources was broken off.
 """
 
 import argparse
+import os
 import random
 import re
 import subprocess
@@ -21,9 +22,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD_SECONDS = 900
-# The quick ones first. Whole training steps have no kernels of their own: once is enough.
-ALL_TESTS = ("every op*", "~every op*")
-ALL_BUT_STEPS = ("every op*", "~[steps]~[training]~every op*")
+# (order of threads, tests), the quick ones first. Whole training steps have no kernels of their own:
+# once is enough.
+ALL_TESTS = (
+    ("forward", "every op*"),
+    ("forward", "~every op*"),
+    ("reverse", "~[steps]~[training]"),
+)
+ALL_BUT_STEPS = (("forward", "every op*"), ("forward", "~[steps]~[training]~every op*"))
 
 # What is replaced by what, and where it may stand: inside device code, never in types or comments.
 MUTATIONS = [
@@ -121,9 +127,12 @@ class Tests:
             return "does not compile"
         program = [str(Path(self.build) / "bin" / self.target), "--abort"]
         try:
-            for group in self.groups:
+            for order, group in self.groups:
                 ran = subprocess.run(
-                    program + [group], capture_output=True, timeout=self.most_seconds
+                    program + [group],
+                    capture_output=True,
+                    timeout=self.most_seconds,
+                    env=os.environ | {"DRAPE_EMULATOR_ORDER": order},
                 )
                 if ran.returncode != 0 or b"emulator:" in ran.stdout + ran.stderr:
                     return "noticed"
