@@ -109,12 +109,17 @@ int compare(int argc, const char* const* argv) {
   }
   Runner runner(settings, command->systems, command->fallback);
   const LabelledImages test = runner.test_images();
+  const auto report = [&] {
+    options.absent = runner.absent();
+    write_report(runner.results(), settings.out, options);
+  };
   for (const std::string& name : command->systems) {
     const System& system = find_system(name);
     runner.run(name, network_of(system), system.mixup_alpha, [&] {
       add_pictures(options.pictures, settings.out, runner.results().back(), &test);
-      write_report(runner.results(), settings.out, options);
+      report();
     });
+    if (runner.absent().size() > options.absent.size() && !runner.results().empty()) report();
   }
   return runner.results().empty() ? runner.exit_code() : done(runner.exit_code());
 }

@@ -237,8 +237,12 @@ void Runner::run_seed(const Experiment& experiment) {
   if (!quiet) print(stderr, "{}\n", describe(experiment, data_));
   const Outcome outcome = run_experiment(experiment, data_, report, *interrupted_);
   say(outcome, experiment);
-  if (outcome.stop_reason == StopReason::diverged) health_ = Health::diverged;
   if (outcome.run) results_.push_back(*outcome.run);
+  if (outcome.stop_reason != StopReason::diverged) return;
+  health_ = Health::diverged;
+  if (!outcome.run)
+    absent_.push_back(fmt::format("{}, seed {}: {}", experiment.system, experiment.training.seed,
+                                  outcome.divergence));
 }
 
 void Runner::say(const Outcome& outcome, const Experiment& experiment) const {

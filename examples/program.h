@@ -55,6 +55,8 @@ class Runner {
                         double mixup_alpha) const;
 
   const std::vector<RunResult>& results() const { return results_; }
+  /// The runs that diverged before they had a result, each in a line that says how.
+  const std::vector<std::string>& absent() const { return absent_; }
   /// On the CPU.
   LabelledImages test_images() const;
 
@@ -71,6 +73,7 @@ class Runner {
   StoredData data_;
   const std::atomic<bool>* interrupted_ = nullptr;
   std::vector<RunResult> results_;
+  std::vector<std::string> absent_;
   enum class Health { sound, diverged } health_ = Health::sound;
 };
 

@@ -256,7 +256,7 @@ TEST_CASE("whatever a report is given is escaped") {
     run.stop_reason = hostile;
     run.commit = hostile;
   }
-  const ReportOptions options{hostile, hostile, {hostile, "<b>"}};
+  const ReportOptions options{hostile, hostile, {hostile, "<b>"}, {}, {hostile}};
   const std::string page = html(runs, options);
   CHECK(count(page, "<script>") == 1);  // our own
   CHECK_FALSE(contains(page, "alert('1')"));
@@ -270,6 +270,16 @@ TEST_CASE("whatever a report is given is escaped") {
   CHECK(contains(text, "    </pre><script>"));  // in the code block of the command, as it is
   const std::size_t command = text.find("Command line:");
   CHECK(count(text, "<script>") == count(text.substr(command), "<script>"));
+}
+
+TEST_CASE("a report names the runs that have no result") {
+  const std::string run = "deep, seed 3: expected a finite loss, got nan";
+  ReportOptions options;
+  options.absent = {run};
+  const std::vector<RunResult> runs = all_systems("published", false);
+  CHECK(contains(html(runs, options), "<li>" + run + "</li>"));
+  CHECK(contains(markdown(runs, options), "- " + run + "\n"));
+  CHECK_FALSE(contains(markdown(runs), "diverged before"));
 }
 
 TEST_CASE("markdown shows special characters as they are") {

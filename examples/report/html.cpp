@@ -187,6 +187,14 @@ void draw_section(Markup& page, const Section& section, const ReportOptions& opt
   });
 }
 
+void draw_absent(Markup& page, const ReportOptions& options) {
+  if (options.absent.empty()) return;
+  page.element("p", {{"class", "note"}}, kAbsentTitle);
+  page.element("ul", {}, [&] {
+    for (const std::string& run : options.absent) page.element("li", {}, run);
+  });
+}
+
 void draw_origin(Markup& page, std::span<const Section> sections, const ReportOptions& options) {
   const auto entry = [&](std::string_view name, std::string_view tag, const std::string& value) {
     if (value.empty()) return;
@@ -221,6 +229,7 @@ std::string html_report(std::span<const Section> sections, const ReportOptions& 
       page.element("main", {}, [&] {
         page.element("h1", {}, title);
         for (const Section& section : sections) draw_section(page, section, options);
+        draw_absent(page, options);
         draw_origin(page, sections, options);
       });
       page.element("script", {}, [&] { page.raw(kScript); });

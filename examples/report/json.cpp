@@ -66,6 +66,7 @@ std::string json_report(std::span<const Section> sections, std::span<const RunRe
                {"machine", options.machine},
                {"commits", commits(sections)},
                {"class_names", options.class_names},
+               {"absent", options.absent},
                {"sections", Json::array()},
                {"runs", Json::array()}};
   for (const Section& section : sections) {

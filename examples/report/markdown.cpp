@@ -66,6 +66,8 @@ std::string escape_markdown(std::string_view text) {
 std::string markdown_report(std::span<const Section> sections, const ReportOptions& options) {
   std::string text = fmt::format("# {}\n", escape_markdown(report_title(sections)));
   for (const Section& section : sections) text += section_markdown(section, options);
+  if (!options.absent.empty()) text += fmt::format("\n{}\n\n", kAbsentTitle);
+  for (const std::string& run : options.absent) text += fmt::format("- {}\n", escape_markdown(run));
   if (!options.machine.empty())
     text += fmt::format("\nMachine: {}\n", escape_markdown(options.machine));
   const std::string trained_with = fmt::format("{}", fmt::join(commits(sections), ", "));

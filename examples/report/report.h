@@ -17,6 +17,7 @@ struct ReportOptions {
   std::string machine = {};                   // "AMD EPYC 9554, 16 cores, 128 GiB"
   std::vector<std::string> class_names = {};  // of the confusion matrices; empty: numbers
   Pictures pictures = {};                     // of the networks themselves
+  std::vector<std::string> absent = {};       // runs that ended without a result, and why
 };
 
 /// Writes report.md, report.json and report.html (one self-contained page) into the folder, which

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "examples/report/summary.h"
@@ -51,6 +52,10 @@ std::vector<std::string> explanations(const Section& section);
 std::string curve_caption(const Section& section);
 std::string twin_caption(const Section& section);
 std::string confusion_caption(const Section& section);
+
+/// What stands above the runs that have no result.
+inline constexpr std::string_view kAbsentTitle =
+    "Not shown, for they diverged before their first epoch was done:";
 
 /// One system in a sentence or two, without its name.
 std::string system_line(const Section& section, const SystemSummary& summary);
