@@ -129,6 +129,15 @@ TEST_CASE("compare trains the systems asked for and reports them, now and later"
              ContainsSubstring("--out " + quoted(folder / "two words")));
 }
 
+TEST_CASE("a comparison's report names a system that diverged before it had a result") {
+  const TemporaryFolder folder;
+  const ProgramEnd ended = run("compare --quiet --systems standard,deep --lr 1e5" + kSmall +
+                               " --out " + quoted(folder.path()));  // too high for six layers
+  CHECK(ended.exit_code == 1);
+  CHECK(lines(ended.err) == 1);
+  CHECK_THAT(content(folder / "report.md"), ContainsSubstring("- deep, seed 0: train: expected"));
+}
+
 TEST_CASE("predictions that cannot be written, and images that cannot be read, are errors") {
   const TemporaryFolder folder;
   const std::string out = " --quiet --out " + quoted(folder.path());
