@@ -131,7 +131,7 @@ TEST_CASE("compare trains the systems asked for and reports them, now and later"
 
 TEST_CASE("a comparison's report names a system that diverged before it had a result") {
   const TemporaryFolder folder;
-  const ProgramEnd ended = run("compare --quiet --systems standard,deep --lr 1e5" + kSmall +
+  const ProgramEnd ended = run("compare --quiet --systems standard,deep --lr 3e5" + kSmall +
                                " --out " + quoted(folder.path()));  // too high for six layers
   CHECK(ended.exit_code == 1);
   CHECK(lines(ended.err) == 1);
