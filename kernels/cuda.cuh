@@ -54,6 +54,7 @@ __device__ T collect(const T* address) {
 }  // namespace drape::kernels
 #else
 #include "tests/emulator/emulator.h"
+#include "tests/emulator/tensor_cores.h"
 #define DRAPE_UNROLL(rounds)
 #define DRAPE_SHARED(T, name, ...)             \
   static char key_of_##name;                   \

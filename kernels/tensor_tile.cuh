@@ -5,6 +5,7 @@
 
 #include "kernels/bfloat16.h"
 #include "kernels/cuda.cuh"
+#include "kernels/tensor_cores.cuh"
 
 namespace drape::kernels {
 
@@ -85,13 +86,8 @@ class ScalarTile {
 };
 
 /// 16 x `columns` sums of one warp on tensor cores, in f32: of factors in bf16, or in f32 rounded
-/// to TF32.
-template <class T, int columns>
-class WarpSums;
-
-#if defined(__CUDACC__)
-// The instructions mma.m16n8k8 (TF32) and mma.m16n8k16 (bf16) of PTX, whose manual shows which lane
-// holds which element of a, b and the sums.
+/// to TF32. Which lane holds which element of a, b and the sums is in the manual of PTX, under
+/// mma.m16n8k8 (TF32) and mma.m16n8k16 (bf16).
 template <class T, int columns>
 class WarpSums {
   static constexpr bool kTf32 = sizeof(T) == 4;
@@ -101,9 +97,7 @@ class WarpSums {
 
   __device__ static T prepared(T x) {
     if constexpr (kTf32) {
-      std::uint32_t bits;
-      asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
-      return __uint_as_float(bits);
+      return round_to_tf32(x);
     } else {
       return x;
     }
@@ -116,18 +110,7 @@ class WarpSums {
     for (int j = 0; j < kAcross; ++j) {
       std::uint32_t right[2];
       read<8>(b, column + 8 * j, depth, right);
-      float(&sum)[4] = sums_[j];
-      if constexpr (kTf32) {
-        asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, "
-            "{%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-            : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
-            : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]), "r"(right[1]));
-      } else {
-        asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, "
-            "{%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-            : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
-            : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]), "r"(right[1]));
-      }
+      multiply_add<kTf32>(left, right, sums_[j]);
     }
   }
 
@@ -157,86 +140,14 @@ class WarpSums {
       const int line = lane() % 8, matrix = lane() / 8;
       const int down = rows == 16 ? matrix % 2 * 8 : 0;
       const int along = (rows == 16 ? matrix / 2 : matrix % 2) * (kDepth / 2);
-      const T* from = kDepthFirst ? factor.at(row + down + line, depth + along)
-                                  : factor.at(row + down, depth + along + line);
-      const auto address = static_cast<std::uint32_t>(__cvta_generic_to_shared(from));
-      if constexpr (rows == 16 && kDepthFirst) {
-        asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
-                     : "=r"(share[0]), "=r"(share[1]), "=r"(share[2]), "=r"(share[3])
-                     : "r"(address)
-                     : "memory");
-      } else if constexpr (rows == 16) {
-        asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
-                     : "=r"(share[0]), "=r"(share[1]), "=r"(share[2]), "=r"(share[3])
-                     : "r"(address)
-                     : "memory");
-      } else if constexpr (kDepthFirst) {
-        asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
-                     : "=r"(share[0]), "=r"(share[1])
-                     : "r"(address)
-                     : "memory");
-      } else {
-        asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
-                     : "=r"(share[0]), "=r"(share[1])
-                     : "r"(address)
-                     : "memory");
-      }
+      load_matrices<!kDepthFirst>(kDepthFirst ? factor.at(row + down + line, depth + along)
+                                              : factor.at(row + down, depth + along + line),
+                                  share);
     }
   }
 
   float sums_[kAcross][4] = {};
 };
-#else
-template <class T, int columns>
-class WarpSums {
- public:
-  static constexpr int kDepth = sizeof(T) == 4 ? 8 : 16;
-
-  // To TF32's 10 bits of fraction, to nearest, ties away from zero; bf16 has fewer.
-  static T prepared(T x) {
-    if constexpr (sizeof(T) == 4) {
-      std::uint32_t bits;
-      std::memcpy(&bits, &x, sizeof(bits));
-      if ((bits & 0x7f800000u) != 0x7f800000u) bits = (bits + 0x1000u) & 0xffffe000u;
-      std::memcpy(&x, &bits, sizeof(x));
-    }
-    return x;
-  }
-
-  // A lane has half a row. The vote fails unless the whole warp is here; it orders no memory, as
-  // the instructions do not.
-  template <class A, class B>
-  void add_product(const A& a, int row, const B& b, int column, int depth) {
-    static_cast<void>(__ballot_sync(0xffffffffu, true));
-    for (int j = 0; j < kHalf; ++j) {
-      for (int d = depth; d < depth + kDepth; ++d) {
-        sums_[j] += seen(*a.at(row + my_row(), d)) * seen(*b.at(column + my_column() + j, d));
-      }
-    }
-  }
-  void store(float* to, int stride) const {
-    static_cast<void>(__ballot_sync(0xffffffffu, true));
-    for (int j = 0; j < kHalf; ++j) to[my_row() * stride + my_column() + j] = sums_[j];
-  }
-
- private:
-  static constexpr int kHalf = columns / 2;
-  static int my_row() { return emulator::lane() / 2; }
-  static int my_column() { return emulator::lane() % 2 * kHalf; }
-  // The instructions do not look at bits that TF32 lacks.
-  static float seen(T x) {
-    float value = static_cast<float>(x);
-    if constexpr (sizeof(T) == 4) {
-      std::uint32_t bits;
-      std::memcpy(&bits, &value, sizeof(bits));
-      bits &= 0xffffe000u;
-      std::memcpy(&value, &bits, sizeof(value));
-    }
-    return value;
-  }
-  float sums_[kHalf] = {};
-};
-#endif
 
 /// The same tile on tensor cores: each of the eight warps has 16 rows and half of the columns.
 template <class T, int columns>

@@ -53,10 +53,13 @@ void note_launch(const void* kernel);
 int wait_for_block(bool vote, const Site& site);
 
 /// Waits for the lanes of a warp in `mask`. `exchange`: returns the value of lane `source`; `vote`:
-/// a bit for every lane whose value is not 0.
-enum class WarpOp : std::uint8_t { wait, exchange, vote };
+/// a bit for every lane whose value is not 0; `gather`: see gather_warp().
+enum class WarpOp : std::uint8_t { wait, exchange, vote, gather };
 std::uint64_t wait_for_warp(WarpOp op, std::uint32_t mask, std::uint64_t value, int source,
                             const Site& site);
+
+/// Waits for all 32 lanes of the warp: all[i] becomes what lane i gives, of `bytes` each.
+void gather_warp(const void* mine, std::size_t bytes, void* all, const Site& site);
 
 /// The running thread's place in its warp.
 int lane();

@@ -41,6 +41,9 @@ struct Thread {
   std::uint32_t mask = 0;
   std::uint64_t value = 0, result = 0;
   int source = 0;
+  const void* given = nullptr;  // of a gather, as the next two
+  void* gathered = nullptr;
+  std::size_t bytes = 0;
 };
 
 std::string text_of(const uint3& v) {
@@ -111,6 +114,14 @@ class Machine {
     release_warp_if_complete(current_ / kLanes, mask);
     suspend();
     return threads_[current_].result;
+  }
+
+  void gather_warp(const void* mine, std::size_t bytes, void* all, const Site& site) {
+    Thread& thread = threads_[current_];
+    thread.given = mine;
+    thread.gathered = all;
+    thread.bytes = bytes;
+    wait_for_warp(WarpOp::gather, ~0u, 0, 0, site);
   }
 
   int lane() const { return static_cast<int>(current_ % kLanes); }
@@ -285,6 +296,7 @@ class Machine {
       if (!is_member(i % kLanes)) continue;
       Thread& thread = threads_[i];
       thread.result = ballot;
+      if (thread.op == WarpOp::gather) gather(thread, first_lane, members);
       if (thread.op != WarpOp::exchange) continue;
       const auto source = static_cast<unsigned>(thread.source);
       if (source >= kLanes || !is_member(source))
@@ -298,6 +310,14 @@ class Machine {
       ready_.push_back(i);
     }
     return true;
+  }
+
+  // All lanes wait: what they give is there.
+  void gather(const Thread& thread, unsigned first_lane, std::uint32_t members) {
+    if (members != ~0u) fail("tensor cores want all 32 lanes: " + text_of(thread));
+    for (unsigned i = 0; i < kLanes; ++i)
+      std::memcpy(static_cast<std::byte*>(thread.gathered) + i * thread.bytes,
+                  threads_[first_lane + i].given, thread.bytes);
   }
 
   unsigned end_of_warp(unsigned warp) const {
@@ -371,6 +391,10 @@ int wait_for_block(bool vote, const Site& site) {
 std::uint64_t wait_for_warp(WarpOp op, std::uint32_t mask, std::uint64_t value, int source,
                             const Site& site) {
   return Machine::of_this_thread().wait_for_warp(op, mask, value, source, site);
+}
+
+void gather_warp(const void* mine, std::size_t bytes, void* all, const Site& site) {
+  Machine::of_this_thread().gather_warp(mine, bytes, all, site);
 }
 
 int lane() {

@@ -3,9 +3,9 @@
 usage: mutate_kernels.py BUILD... [--count N] [--seed S] [--share K/N] [--only TEXT]
 
 BUILD are build folders with emulated kernels (cmake -DDRAPE_CUDA=EMULATED, or beside those by nvcc
--DDRAPE_RACE=ON), tried in this order until one notices: plain, its threads first in order and then
-in reverse, -DDRAPE_SANITIZE=address,undefined, races. At first all must pass unbroken; a mutant that
-takes three times as long hangs. What nvcc alone compiles is left out.
+-DDRAPE_RACE=ON), tried in this order until one notices: plain, its threads first in order and
+then in reverse, -DDRAPE_SANITIZE=address,undefined, races. At first all must pass unbroken; a
+mutant that takes three times as long hangs. What nvcc alone compiles is left out.
 Prints a line per mutant, and the share that was noticed. Sources are put back, also after Ctrl-C.
 --share 1/2 and 2/2, in two checkouts, are one check in half the time; --skip N goes on behind place
 N of the list, where a check of the same sources was broken off.
@@ -22,8 +22,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD_SECONDS = 900
-# (order of threads, tests), the quick ones first. Whole training steps have no kernels of their own:
-# once is enough.
+# (order of threads, tests), the quick ones first. Whole training steps have no kernels of their
+# own: once is enough.
 ALL_TESTS = (
     ("forward", "every op*"),
     ("forward", "~every op*"),
