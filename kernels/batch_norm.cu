@@ -51,7 +51,7 @@ struct Channels {
 template <class T>
 struct Dropout {
   __device__ Dropout(const DropoutFactor<T>& of_kept, const DropoutMask& mask)
-      : factor(of_kept), none(mask.p == 0.0), stream(mask.drawn()) {}
+      : factor(of_kept), none(mask.p == 0.0), stream(none ? RandomStream{} : mask.drawn()) {}
 
   DropoutFactor<T> factor;
   bool none;
@@ -155,17 +155,17 @@ void forward(Cuda cuda, const BatchNorm<T>& norm, const T* x, T* y) {
     Rows<size, T> values(x, first, norm.rows, norm.channels, c);
     const Channels<size, Real> channels(norm, c);
     const Dropout<Real> dropout(factor, norm.dropout);
+    auto* to = reinterpret_cast<Pack<T, size>*>(y + first * norm.channels + c);
     DRAPE_UNROLL(kRowsOfThread)
-    for (int r = 0; r < kRowsOfThread; ++r) {
-      const std::int64_t i = (first + r) * norm.channels + c;
+    for (int r = 0; r < kRowsOfThread; ++r, to += packs) {
       if (first + r >= norm.rows) continue;
-      const Factors<size, Real> factors(dropout, i);
+      const Factors<size, Real> factors(dropout, (first + r) * norm.channels + c);
       Pack<T, size>& pack = values.of[r];
       for (int j = 0; j < size; ++j) {
         const Real a = channels.of[j].activated(static_cast<Real>(pack.value[j]));
         pack.value[j] = static_cast<T>(a * factors.of[j]);
       }
-      store(y + i, pack);
+      *to = pack;
     }
   });
 }
@@ -232,11 +232,11 @@ void backward(Cuda cuda, const BatchNorm<T>& norm, const T* x, const T* dy,
     const Pack<Real, size> slopes = load<size>(slope + c), shifts = load<size>(shift + c);
     const Channels<size, Real> channels(norm, c);
     const Dropout<Real> dropout(factor, norm.dropout);
+    auto* to = reinterpret_cast<Pack<T, size>*>(dx + first * norm.channels + c);
     DRAPE_UNROLL(kRowsOfThread)
-    for (int r = 0; r < kRowsOfThread; ++r) {
-      const std::int64_t i = (first + r) * norm.channels + c;
+    for (int r = 0; r < kRowsOfThread; ++r, to += packs) {
       if (first + r >= norm.rows) continue;
-      const Factors<size, Real> factors(dropout, i);
+      const Factors<size, Real> factors(dropout, (first + r) * norm.channels + c);
       Pack<T, size>& pack = gradients.of[r];
       for (int j = 0; j < size; ++j) {
         const Channel<Real>& channel = channels.of[j];
@@ -245,7 +245,7 @@ void backward(Cuda cuda, const BatchNorm<T>& norm, const T* x, const T* dy,
         pack.value[j] = static_cast<T>(channel.scale * dz -
                                        slopes.value[j] * (value - channel.mean) - shifts.value[j]);
       }
-      store(dx + i, pack);
+      *to = pack;
     }
   });
 }

@@ -28,20 +28,26 @@ template <class T>
 inline constexpr int kRowsAhead = sizeof(T) > 4 ? 2 : 4;
 
 // sum += of_row(m)() for m = first, first + step ... before end. So many rows are read before the
-// first of them is added, so that their loads overlap; beyond the end the last one is read, and not
-// added.
+// first of them is added, so that their loads overlap; in the last round the last one is read
+// beyond the end, and not added.
 template <int ahead, class Sum, class Row>
 __device__ void add_rows(Sum& sum, const Row& of_row, std::int64_t first, std::int64_t end,
                          std::int64_t step) {
+  const auto add_from = [&]<int... i>(std::int64_t m, std::integer_sequence<int, i...>) {
+    const decltype(of_row(m)) terms[] = {of_row(m + i * step)...};
+    ((sum += terms[i]()), ...);
+  };
   const auto add = [&](std::int64_t m, const auto& term) {
     if (m < end) sum += term();
   };
-  const auto add_from = [&]<int... i>(std::int64_t m, std::integer_sequence<int, i...>) {
+  const auto add_rest = [&]<int... i>(std::int64_t m, std::integer_sequence<int, i...>) {
     const decltype(of_row(m)) terms[] = {of_row(min(m + i * step, end - 1))...};
     (add(m + i * step, terms[i]), ...);
   };
-  for (std::int64_t m = first; m < end; m += ahead * step)
+  std::int64_t m = first;
+  for (; m + (ahead - 1) * step < end; m += ahead * step)
     add_from(m, std::make_integer_sequence<int, ahead>());
+  if (m < end) add_rest(m, std::make_integer_sequence<int, ahead>());
 }
 
 /// A block per range of rows and as many columns as it has lanes: the sum over its rows m of

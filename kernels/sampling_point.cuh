@@ -63,6 +63,10 @@ struct Problem {
       throw Error("deform_conv2d: expected images of fewer than 2^32 pixels in all, got " +
                   std::to_string(g.N) + " of " + std::to_string(g.H) + "x" + std::to_string(g.W));
     }
+    if (g.C > std::int64_t{UINT32_MAX / sizeof(T)}) {
+      throw Error("deform_conv2d: expected pixels of fewer than 2^32 bytes, got one of " +
+                  std::to_string(g.C) + " channels");
+    }
   }
 
   /// The output pixel of a row.

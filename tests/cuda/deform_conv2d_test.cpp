@@ -216,12 +216,17 @@ TEST_CASE("deform_conv2d on CUDA in TF32 rounds its factors to the nearest", "[c
   if constexpr (kCudaBuilt) set_cuda_math(Math::f32);
 }
 
-TEST_CASE("deform_conv2d on CUDA refuses a batch of more pixels than it counts", "[cuda]") {
-  const kernels::DeformConv2dGeometry geometry{
-      conv2d_geometry("test", {1 << 20, 64, 64, 1}, {1, 1, 1, 1}, {}), 1};
+TEST_CASE("deform_conv2d on CUDA refuses more pixels, and larger ones, than it counts", "[cuda]") {
+  const auto forward = [](const Shape& x, const Shape& w) {
+    const kernels::DeformConv2dGeometry geometry{conv2d_geometry("test", x, w, {}), 1};
+    kernels::deform_conv2d_forward<float>(Cuda{}, geometry, {}, {});
+  };
   CHECK_THROWS_WITH(
-      kernels::deform_conv2d_forward<float>(Cuda{}, geometry, {}, {}),
+      forward({1 << 20, 64, 64, 1}, {1, 1, 1, 1}),
       "deform_conv2d: expected images of fewer than 2^32 pixels in all, got 1048576 of 64x64");
+  CHECK_THROWS_WITH(forward({1, 1, 2, 1 << 30}, {1, 1, 1, 1 << 30}),
+                    "deform_conv2d: expected pixels of fewer than 2^32 bytes, got one of "
+                    "1073741824 channels");
 }
 
 }  // namespace drape::tests
