@@ -80,11 +80,11 @@ struct Factors {
 // The packs that a thread which writes takes: of channels c ... c + size - 1 of kRowsOfThread rows.
 // All are read before the first is used, so that their loads overlap.
 template <int size, class T>
-struct Rows {
+struct RowPacks {
   Pack<T, size> of[kRowsOfThread];
 
-  __device__ Rows(const T* x, std::int64_t first, std::int64_t rows, std::int64_t channels,
-                  std::int64_t c) {
+  __device__ RowPacks(const T* x, std::int64_t first, std::int64_t rows, std::int64_t channels,
+                      std::int64_t c) {
     DRAPE_UNROLL(kRowsOfThread)
     for (int r = 0; r < kRowsOfThread; ++r)
       of[r] = load<size>(x + min(first + r, rows - 1) * channels + c);
@@ -152,7 +152,7 @@ void forward(Cuda cuda, const BatchNorm<T>& norm, const T* x, T* y) {
   for_each(cuda, "batch_norm_forward", groups * packs, [=] __device__(std::int64_t thread) {
     const std::int64_t group = thread / packs, c = (thread - group * packs) * size;
     const std::int64_t first = group * kRowsOfThread;
-    Rows<size, T> values(x, first, norm.rows, norm.channels, c);
+    RowPacks<size, T> values(x, first, norm.rows, norm.channels, c);
     const Channels<size, Real> channels(norm, c);
     const Dropout<Real> dropout(factor, norm.dropout);
     auto* to = reinterpret_cast<Pack<T, size>*>(y + first * norm.channels + c);
@@ -227,8 +227,8 @@ void backward(Cuda cuda, const BatchNorm<T>& norm, const T* x, const T* dy,
   for_each(cuda, "batch_norm_backward", groups * packs, [=] __device__(std::int64_t thread) {
     const std::int64_t group = thread / packs, c = (thread - group * packs) * size;
     const std::int64_t first = group * kRowsOfThread;
-    const Rows<size, T> values(x, first, norm.rows, norm.channels, c);
-    Rows<size, T> gradients(dy, first, norm.rows, norm.channels, c);
+    const RowPacks<size, T> values(x, first, norm.rows, norm.channels, c);
+    RowPacks<size, T> gradients(dy, first, norm.rows, norm.channels, c);
     const Pack<Real, size> slopes = load<size>(slope + c), shifts = load<size>(shift + c);
     const Channels<size, Real> channels(norm, c);
     const Dropout<Real> dropout(factor, norm.dropout);

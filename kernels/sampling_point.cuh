@@ -190,7 +190,8 @@ struct alignas(16) Corners {
     return values;
   }
 
-  /// Masked and interpolated. NaN weights make them NaN.
+  /// Masked and interpolated. NaN weights make them NaN. (Apart from reading, so that the compiler
+  /// keeps the loads in front: in one function with it, registers were spilled.)
   template <int size>
   __device__ Pack<T, size> interpolated(const Values<size>& values) const {
     Real sum[size] = {};
