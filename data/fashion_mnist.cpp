@@ -48,6 +48,13 @@ constexpr OfficialFile kTestLabels = {
     {10008, "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"}};
 constexpr std::array kFiles = {kTrainImages, kTrainLabels, kTestImages, kTestLabels};
 
+// Those of a part, or all.
+std::span<const OfficialFile> official_files(std::optional<DataPart> part) {
+  const std::span<const OfficialFile> all = kFiles;
+  if (!part) return all;
+  return *part == DataPart::train ? all.first(2) : all.last(2);
+}
+
 // The four compressed files, for messages.
 std::string gzip_names() {
   std::string names;
@@ -123,13 +130,14 @@ std::optional<fs::path> environment_path(const char* name) {
 }
 
 // The folder the user names, checked; `source` is how.
-fs::path named_folder(const fs::path& folder, std::string_view source) {
+fs::path named_folder(const fs::path& folder, std::string_view source,
+                      std::optional<DataPart> part) {
   std::error_code ignored;
   DRAPE_CHECK(fs::is_directory(folder, ignored),
               "fashion_mnist: expected the folder of {} at '{}', got {}", source, folder.string(),
               is_there(folder) ? "a file" : "nothing there");
   std::vector<std::string_view> missing;
-  for (const OfficialFile& file : kFiles) {
+  for (const OfficialFile& file : official_files(part)) {
     if (!locate(folder, file)) missing.push_back(file.name);
   }
   DRAPE_CHECK(missing.empty(),
@@ -138,33 +146,12 @@ fs::path named_folder(const fs::path& folder, std::string_view source) {
   return folder;
 }
 
-std::optional<fs::path> named_folder(const std::optional<fs::path>& given) {
-  if (given) return named_folder(*given, "--data");
+std::optional<fs::path> named_folder(const std::optional<fs::path>& given,
+                                     std::optional<DataPart> part) {
+  if (given) return named_folder(*given, "--data", part);
   if (const auto folder = environment_path("DRAPE_DATA"))
-    return named_folder(*folder, "DRAPE_DATA");
+    return named_folder(*folder, "DRAPE_DATA", part);
   return std::nullopt;
-}
-
-LabelledImages load_part(const fs::path& folder, const OfficialFile& image_file,
-                         const OfficialFile& label_file) {
-  const auto path = [&](const OfficialFile& file) {
-    // Where neither is there, read_idx says that the plain one is missing.
-    return locate(folder, file).value_or(plain_path(folder, file));
-  };
-  const fs::path image_path = path(image_file), label_path = path(label_file);
-  Idx images = read_idx(image_path), labels = read_idx(label_path);
-  DRAPE_CHECK(images.shape.size() == 3 && images.shape[0] >= 1 && images.shape[1] == kImageSide &&
-                  images.shape[2] == kImageSide,
-              "fashion_mnist: expected images [N,{},{}] in '{}', got [{}]", kImageSide, kImageSide,
-              image_path.string(), fmt::join(images.shape, ","));
-  DRAPE_CHECK(labels.shape.size() == 1 && labels.shape[0] == images.shape[0],
-              "fashion_mnist: expected labels [{}], one for each image, in '{}', got [{}]",
-              images.shape[0], label_path.string(), fmt::join(labels.shape, ","));
-  const auto highest = std::max_element(labels.values.begin(), labels.values.end());
-  DRAPE_CHECK(*highest < kClasses,
-              "fashion_mnist: expected labels from 0 to {} in '{}', got {} for image {}",
-              kClasses - 1, label_path.string(), *highest, highest - labels.values.begin());
-  return {kImageSide, kImageSide, std::move(images.values), std::move(labels.values)};
 }
 
 }  // namespace
@@ -180,21 +167,43 @@ std::optional<fs::path> fashion_mnist_cache() {
   return *root / "drape" / "fashion-mnist";
 }
 
-std::optional<fs::path> find_fashion_mnist(const std::optional<fs::path>& given) {
-  if (auto folder = named_folder(given)) return folder;
+std::optional<fs::path> find_fashion_mnist(const std::optional<fs::path>& given,
+                                           std::optional<DataPart> part) {
+  if (auto folder = named_folder(given, part)) return folder;
   auto cache = fashion_mnist_cache();
   const auto holds = [&](const OfficialFile& file) { return is_official(*cache, file); };
-  if (cache && std::all_of(kFiles.begin(), kFiles.end(), holds)) return cache;
+  if (cache && std::ranges::all_of(official_files(part), holds)) return cache;
   return std::nullopt;
 }
 
 DataSet load_fashion_mnist(const fs::path& folder) {
   DataSet data;
-  data.train = load_part(folder, kTrainImages, kTrainLabels);
-  data.test = load_part(folder, kTestImages, kTestLabels);
+  data.train = load_fashion_mnist(folder, DataPart::train);
+  data.test = load_fashion_mnist(folder, DataPart::test);
   data.official = is_official(data);
-  data.origin = folder.string();
   return data;
+}
+
+LabelledImages load_fashion_mnist(const fs::path& folder, DataPart part) {
+  const auto path = [&](const OfficialFile& file) {
+    // Where neither is there, read_idx says that the plain one is missing.
+    return locate(folder, file).value_or(plain_path(folder, file));
+  };
+  const std::span<const OfficialFile> files = official_files(part);
+  const fs::path image_path = path(files[0]), label_path = path(files[1]);
+  Idx images = read_idx(image_path), labels = read_idx(label_path);
+  DRAPE_CHECK(images.shape.size() == 3 && images.shape[0] >= 1 && images.shape[1] == kImageSide &&
+                  images.shape[2] == kImageSide,
+              "fashion_mnist: expected images [N,{},{}] in '{}', got [{}]", kImageSide, kImageSide,
+              image_path.string(), fmt::join(images.shape, ","));
+  DRAPE_CHECK(labels.shape.size() == 1 && labels.shape[0] == images.shape[0],
+              "fashion_mnist: expected labels [{}], one for each image, in '{}', got [{}]",
+              images.shape[0], label_path.string(), fmt::join(labels.shape, ","));
+  const auto highest = std::max_element(labels.values.begin(), labels.values.end());
+  DRAPE_CHECK(*highest < kClasses,
+              "fashion_mnist: expected labels from 0 to {} in '{}', got {} for image {}",
+              kClasses - 1, label_path.string(), *highest, highest - labels.values.begin());
+  return {kImageSide, kImageSide, std::move(images.values), std::move(labels.values)};
 }
 
 void download_fashion_mnist(const fs::path& folder, std::string_view url) {
@@ -208,8 +217,9 @@ void download_fashion_mnist(const fs::path& folder, std::string_view url) {
   }
 }
 
-DataSet find_or_download_fashion_mnist(const std::optional<fs::path>& given, std::string_view url) {
-  if (const auto folder = find_fashion_mnist(given)) return load_fashion_mnist(*folder);
+fs::path find_or_download_fashion_mnist(const std::optional<fs::path>& given,
+                                        std::optional<DataPart> part, std::string_view url) {
+  if (const auto folder = find_fashion_mnist(given, part)) return *folder;
   const auto cache = fashion_mnist_cache();
   try {
     DRAPE_CHECK(cache, "neither XDG_CACHE_HOME nor HOME is set");
@@ -221,7 +231,7 @@ DataSet find_or_download_fashion_mnist(const std::optional<fs::path>& given, std
         "--data or DRAPE_DATA, or use drawn images with --synthetic",
         gzip_names(), cache ? cache->string() : "a cache folder", error.what(), url));
   }
-  return load_fashion_mnist(*cache);
+  return *cache;
 }
 
 void write_idx(const DataSet& data, const fs::path& folder) {

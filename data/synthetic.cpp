@@ -160,7 +160,6 @@ DataSet synthetic_garments(std::uint64_t seed, std::int64_t train_count, std::in
   data.train = draw_images(generator.next(), train_count);
   data.test = draw_images(generator.next(), test_count);
   data.synthetic = true;
-  data.origin = fmt::format("synthetic garments, seed {}", seed);
   return data;
 }
 

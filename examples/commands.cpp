@@ -52,16 +52,15 @@ void print_predictions(const fs::path& weights, const PredictOptions& options) {
 
 struct EvaluateOptions {
   std::optional<fs::path> data;
-  enum class Part { test, train } part = Part::test;
+  DataPart part = DataPart::test;
   fs::path json, mistakes;  // empty: not written
   std::size_t count = 24;   // mistakes drawn
 };
 
 void evaluate(const fs::path& weights, const EvaluateOptions& options) {
   SavedModel model = load_model(weights);
-  const DataSet data = find_or_download_fashion_mnist(options.data);
-  const LabelledImages& images =
-      options.part == EvaluateOptions::Part::test ? data.test : data.train;
+  const LabelledImages images =
+      load_fashion_mnist(find_or_download_fashion_mnist(options.data, options.part), options.part);
   const ModelFigures figures = evaluate_model(model, images);
   write_result(text_of(figures, model.classes));
   if (!options.json.empty()) write_file_atomically(options.json, json_of(figures, model.classes));
@@ -131,13 +130,11 @@ void add_evaluate(CLI::App& app) {
   add_weights(command, told->weights);
   command
       .add_option("--data", options.data,
-                  "folder with the four Fashion-MNIST files; default: $DRAPE_DATA, else a cache "
-                  "that is filled by download")
+                  "folder with the part's two Fashion-MNIST files; default: $DRAPE_DATA, else a "
+                  "cache that is filled by download")
       ->type_name("DIR");
-  add_choice<EvaluateOptions::Part>(
-      command, "--part", options.part,
-      {{"test", EvaluateOptions::Part::test}, {"train", EvaluateOptions::Part::train}},
-      "of the data");
+  add_choice<DataPart>(command, "--part", options.part,
+                       {{"test", DataPart::test}, {"train", DataPart::train}}, "of the data");
   command.add_option("--json", options.json, "also write all figures")->type_name("FILE");
   command
       .add_option("--mistakes", options.mistakes,

@@ -75,10 +75,10 @@ DataSet draw_garments(std::int64_t limit) {
 DataSet load_data(const Settings& settings, Fallback fallback) {
   if (settings.source == DataSource::synthetic) return draw_garments(settings.limit);
   if (const auto folder = find_fashion_mnist(settings.data)) return load_fashion_mnist(*folder);
-  if (fallback == Fallback::none) return find_or_download_fashion_mnist(settings.data);
   try {
-    return find_or_download_fashion_mnist(settings.data);
+    return load_fashion_mnist(find_or_download_fashion_mnist(settings.data));
   } catch (const Error&) {
+    if (fallback == Fallback::none) throw;
     print(stderr, "no data set and no network: training with drawn garments instead\n");
     return draw_garments(settings.limit);
   }
@@ -173,9 +173,9 @@ std::filesystem::path run_folder(const std::filesystem::path& out, const std::st
 
 std::optional<LabelledImages> find_test_images(const Settings& settings) {
   if (settings.source == DataSource::synthetic) return draw_garments(settings.limit).test;
-  const auto folder = find_fashion_mnist(settings.data);
+  const auto folder = find_fashion_mnist(settings.data, DataPart::test);
   if (!folder) return std::nullopt;
-  return load_fashion_mnist(*folder).test;
+  return load_fashion_mnist(*folder, DataPart::test);
 }
 
 Runner::Runner(const Settings& settings, const std::vector<std::string>& systems, Fallback fallback)

@@ -49,7 +49,6 @@ TEST_CASE("a data set written loads again, plain and compressed") {
     CHECK(data.train.height == 28);
     CHECK(data.train.width == 28);
     CHECK_FALSE(data.official);
-    CHECK(data.origin == (folder / "new").string());
   };
   check();
   for (const std::string name : kNames) {
@@ -97,8 +96,8 @@ TEST_CASE("a named folder is used before the environment, and the environment be
   const ScopedVariable data("DRAPE_DATA", variable.string());
   CHECK(find_fashion_mnist() == variable);
   CHECK(find_fashion_mnist(given) == given);
-  CHECK(find_or_download_fashion_mnist({}, kNowhere).origin == variable.string());
-  CHECK(find_or_download_fashion_mnist(given, kNowhere).origin == given.string());
+  CHECK(find_or_download_fashion_mnist({}, {}, kNowhere) == variable);
+  CHECK(find_or_download_fashion_mnist(given, {}, kNowhere) == given);
 }
 
 TEST_CASE("a named folder that is unusable is an error and nothing else is tried") {
@@ -107,7 +106,7 @@ TEST_CASE("a named folder that is unusable is an error and nothing else is tried
   write_idx(small(), good);
   const ScopedVariable data("DRAPE_DATA", good.string());
   const auto error = [&] {
-    return error_of([&] { find_or_download_fashion_mnist(bad, kNowhere); });
+    return error_of([&] { find_or_download_fashion_mnist(bad, {}, kNowhere); });
   };
   CHECK_THAT(error(), ContainsSubstring("nothing there"));
   tests::write_bytes(bad, {});
@@ -120,6 +119,10 @@ TEST_CASE("a named folder that is unusable is an error and nothing else is tried
   const ScopedVariable wrong("DRAPE_DATA", bad.string());
   CHECK_THAT(error_of([&] { find_fashion_mnist(); }), ContainsSubstring("DRAPE_DATA"));
   CHECK(find_fashion_mnist(good) == good);
+  CHECK(find_fashion_mnist(bad, DataPart::test) == bad);
+  CHECK_THAT(error_of([&] { find_fashion_mnist(bad, DataPart::train); }),
+             ContainsSubstring("expected train-labels-idx1-ubyte (or .gz) in"));
+  CHECK(load_fashion_mnist(bad, DataPart::test).labels == small().test.labels);
 }
 
 TEST_CASE("the cache follows the XDG rules") {
@@ -134,13 +137,13 @@ TEST_CASE("the cache follows the XDG rules") {
   }
   const ScopedVariable home("HOME", {});
   CHECK(fashion_mnist_cache() == std::nullopt);
-  CHECK_THAT(error_of([] { find_or_download_fashion_mnist({}, kNowhere); }),
+  CHECK_THAT(error_of([] { find_or_download_fashion_mnist({}, {}, kNowhere); }),
              ContainsSubstring("neither XDG_CACHE_HOME nor HOME"));
 }
 
 TEST_CASE("a failed download says where to put the files and names every way out") {
   const User user;
-  const std::string error = error_of([] { find_or_download_fashion_mnist({}, kNowhere); });
+  const std::string error = error_of([] { find_or_download_fashion_mnist({}, {}, kNowhere); });
   for (const std::string text : {"train-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz",
                                  "--data", "DRAPE_DATA", "--synthetic", kNowhere}) {
     CHECK_THAT(error, ContainsSubstring(text));
@@ -153,10 +156,10 @@ TEST_CASE("the cache is not trusted with anything but the official files") {
   const User user;
   write_idx(small(), user.cache);
   CHECK(find_fashion_mnist() == std::nullopt);
-  CHECK_THAT(error_of([] { find_or_download_fashion_mnist({}, kNowhere); }),
+  CHECK_THAT(error_of([] { find_or_download_fashion_mnist({}, {}, kNowhere); }),
              ContainsSubstring("download failed"));
   const tests::HttpServer page(tests::http_ok("<html>welcome to the hotel</html>"));
-  CHECK_THAT(error_of([&] { find_or_download_fashion_mnist({}, page.url()); }),
+  CHECK_THAT(error_of([&] { find_or_download_fashion_mnist({}, {}, page.url()); }),
              ContainsSubstring("expected 26421880 bytes"));
   CHECK(page.requests() == 1);
 }
@@ -173,7 +176,7 @@ constexpr const char* kReason = "DRAPE_DATA does not name the folder of Fashion-
 TEST_CASE("the official files are Fashion-MNIST") {
   const auto folder = official_folder();
   if (!folder) return tests::skip(kReason);
-  const DataSet data = find_or_download_fashion_mnist({}, kNowhere);
+  const DataSet data = load_fashion_mnist(*folder);
   CHECK(data.official);
   CHECK_FALSE(data.synthetic);
   CHECK(data.train.size() == 60'000);
@@ -210,7 +213,7 @@ TEST_CASE("only what the cache lacks is downloaded") {
   const std::string labels = read_file(*folder / "t10k-labels-idx1-ubyte.gz", 10'000);
   const tests::HttpServer server(tests::http_ok(labels));
   tests::write_bytes(user.cache / "t10k-labels-idx1-ubyte", Bytes(10'008));  // damaged
-  const DataSet found = find_or_download_fashion_mnist({}, server.url());
+  const DataSet found = load_fashion_mnist(find_or_download_fashion_mnist({}, {}, server.url()));
   CHECK(server.requests() == 1);
   CHECK(found.official);
   CHECK(found.test.labels == data.test.labels);

@@ -242,6 +242,11 @@ TEST_CASE("a saved model is used from the command line: on images, on a data set
             quoted(folder / "data") + " --json " + quoted(folder / "train.json"))
             .exit_code == 0);
   CHECK(nlohmann::json::parse(content(folder / "train.json"))["images"] == 20);
+  fs::remove(folder / "data/train-images-idx3-ubyte");
+  const ProgramEnd again =
+      run("drape evaluate " + quoted(weights) + " --data " + quoted(folder / "data"));
+  CHECK(again.exit_code == 0);
+  CHECK(again.out == evaluated.out);
 
   const fs::path torch = folder / "torch.safetensors";
   const auto exported = [&](const fs::path& from, const fs::path& to, const std::string& options) {
