@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 #include <span>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "examples/offset_history.h"
 #include "kernels/memory.h"
 #include "models/saved.h"
+#include "optim/event_log.h"
 
 namespace drape {
 namespace {
@@ -74,6 +76,7 @@ class RunWriter : public Observer {
         network_(experiment.network),
         folder_(experiment.folder),
         config_(experiment.config),
+        older_events_(event_files(folder_)),
         model_(model) {}
 
   void on_begin(const TrainingPlan&) override {
@@ -81,6 +84,7 @@ class RunWriter : public Observer {
   }
 
   void on_resume(const Resumption& from) override {
+    older_events_.clear();  // they are this run's
     run_.history = from.history;
     run_.epochs_run = static_cast<int>(from.history.size());
     run_.best_epoch = from.best_epoch;
@@ -95,6 +99,9 @@ class RunWriter : public Observer {
     run_.history = history;
     run_.epochs_run = history.back().epoch;
     write_config();
+    std::error_code ignored;  // what cannot be deleted stays
+    for (const std::filesystem::path& file : std::exchange(older_events_, {}))
+      std::filesystem::remove(file, ignored);
     if (standing == Standing::best) {
       run_.best_epoch = history.back().epoch;
       run_.best_validation_accuracy = history.back().validation_accuracy;
@@ -139,6 +146,7 @@ class RunWriter : public Observer {
   NetworkOptions network_;
   std::filesystem::path folder_;
   std::string config_;
+  std::vector<std::filesystem::path> older_events_;  // of a run that this one replaces
   Module& model_;
 };
 
@@ -201,7 +209,7 @@ Outcome run_experiment(const Experiment& experiment, const StoredData& data, Obs
   Observers observers(all);
   const TrainResult trained =
       train(model, selection.training, selection.validation, options, observers, interrupted);
-  Outcome outcome{trained.stop_reason, trained.divergence, std::nullopt};
+  Outcome outcome{trained.stop_reason, trained.divergence, trained.resumable};
   if (trained.history.empty()) return outcome;
   if (experiment.precision == Precision::bf16) writer.write_weights();  // as they were kept in f32
   RunResult run = writer.run();

@@ -50,8 +50,9 @@ struct Experiment {
 
 struct Outcome {
   StopReason stop_reason = StopReason::max_epochs;
-  std::string divergence;        // TrainResult's
-  std::optional<RunResult> run;  // none, and nothing written: not one epoch was finished
+  std::string divergence;  // TrainResult's, like the next
+  bool resumable = false;
+  std::optional<RunResult> run{};  // none, and nothing written: not one epoch was finished
 };
 
 /// The experiment's network with its first weights.

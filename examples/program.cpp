@@ -255,7 +255,8 @@ void Runner::say(const Outcome& outcome, const Experiment& experiment) const {
                                               experiment.folder.string())
                                 : "no epoch was finished, there are no new results yet";
   if (outcome.stop_reason == StopReason::interrupted)
-    print(stderr, "{}: interrupted; {}; --resume goes on\n", experiment.system, where);
+    print(stderr, "{}: interrupted; {}; {}\n", experiment.system, where,
+          outcome.resumable ? "--resume goes on" : "no checkpoint was written to go on from");
   if (outcome.stop_reason == StopReason::diverged)
     print(stderr, "{}: {}; {}\n", experiment.system, outcome.divergence, where);
 }

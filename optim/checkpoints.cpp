@@ -24,14 +24,17 @@ bool is_unfinished(const fs::path& path) {
   return name.starts_with(kPrefix) && name.find(".tmp-") != std::string::npos;
 }
 
-// The state belongs to this run: the first thing in which it does not is an Error.
-void check_identity(const RunIdentity& expected, const RunIdentity& found, const fs::path& path) {
+// The first thing in which a state does not belong to this run; empty if it does.
+std::string difference(const RunIdentity& expected, const RunIdentity& found,
+                       const fs::path& path) {
   for (const auto& [name, value] : expected) {
     const auto entry = found.find(name);
     const std::string other = entry == found.end() ? "none" : entry->second;
-    DRAPE_CHECK(other == value, "resume: expected a run with {} {}, got one with {} {} in '{}'",
-                name, value, name, other, path.string());
+    if (other != value)
+      return fmt::format("resume: expected a run with {} {}, got one with {} {} in '{}'", name,
+                         value, name, other, path.string());
   }
+  return {};
 }
 
 }  // namespace
@@ -53,6 +56,7 @@ std::optional<TrainingState> Checkpoints::latest(const RunIdentity& identity, Ob
                                     options_.folder.string()));
     return std::nullopt;
   }
+  std::string other_run;  // the newest state's; a killed process may have left it beside this one's
   for (; !all.empty(); all.pop_back()) {
     std::optional<TrainingState> state;
     try {
@@ -61,10 +65,15 @@ std::optional<TrainingState> Checkpoints::latest(const RunIdentity& identity, Ob
       observer.on_warning(error.what());
       continue;
     }
-    check_identity(identity, state->identity, all.back());
+    if (const std::string found = difference(identity, state->identity, all.back());
+        !found.empty()) {
+      if (other_run.empty()) other_run = found;
+      continue;
+    }
     written_ = std::move(all);
     return state;
   }
+  if (!other_run.empty()) throw Error(other_run);
   throw Error(fmt::format("resume: expected a whole state in '{}', got damaged ones only",
                           options_.folder.string()));
 }

@@ -34,8 +34,9 @@ class Checkpoints {
   /// Error: numbers below 0, or keep below 1.
   explicit Checkpoints(const CheckpointOptions& options);
 
-  /// The state to go on from. Files that are damaged are passed over, each with a warning. Error if
-  /// all are, or if the newest one belongs to another run: the first thing in which it differs.
+  /// The newest state of this run, to go on from. Files that are damaged are passed over, each with
+  /// a warning, and those of another run. Error if none is left: the first thing in which the
+  /// newest one differs, if there is a whole one.
   std::optional<TrainingState> latest(const RunIdentity& identity, Observer& observer);
 
   /// Whether a state is to be written, so many steps after the first of the run, so many seconds
@@ -45,6 +46,9 @@ class Checkpoints {
   /// Writes a state and deletes those that need not stay. One that cannot be written is a warning:
   /// the older ones are still there, and training goes on.
   void write(std::int64_t steps, const TrainingState& state, Observer& observer);
+
+  /// Whether there is one of this run to go on from.
+  bool any() const { return !written_.empty(); }
 
  private:
   CheckpointOptions options_;

@@ -10,7 +10,6 @@
 #include <cstring>
 #include <limits>
 #include <protozero/pbf_writer.hpp>
-#include <vector>
 
 #include "core/check.h"
 #include "core/file.h"
@@ -26,6 +25,8 @@ enum SummaryField { kValue = 1 };
 enum ValueField { kTag = 1, kScalar = 2, kImage = 4, kHistogram = 5 };
 enum ImageField { kHeight = 1, kWidth = 2, kColourspace = 3, kEncoded = 4 };
 enum HistogramField { kMin = 1, kMax, kCount, kSum, kSumOfSquares, kLimits, kBuckets };
+
+constexpr std::string_view kFilePrefix = "events.out.tfevents.";
 
 double now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -77,10 +78,18 @@ std::uint32_t crc32c(std::string_view bytes) {
   return ~crc;
 }
 
+std::vector<std::filesystem::path> event_files(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files = entries_of(folder);
+  std::erase_if(files, [](const std::filesystem::path& file) {
+    return !file.filename().string().starts_with(kFilePrefix);
+  });
+  return files;
+}
+
 EventLog::EventLog(const std::filesystem::path& folder) {
   make_folder(folder);
   // In the order of their beginnings, and no two alike.
-  path_ = folder / fmt::format("events.out.tfevents.{:.0f}.{}.drape", 1e6 * now(), ::getpid());
+  path_ = folder / fmt::format("{}{:.0f}.{}.drape", kFilePrefix, 1e6 * now(), ::getpid());
   file_.reset(std::fopen(path_.c_str(), "wbx"));
   DRAPE_CHECK(file_, "event log: expected to create '{}', got: {}", path_.string(),
               std::strerror(errno));

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "data/png.h"
 
@@ -40,6 +41,9 @@ class EventLog {
   std::filesystem::path path_;
   std::unique_ptr<std::FILE, Close> file_;
 };
+
+/// The event files that lie in a folder. Error: what entries_of says.
+std::vector<std::filesystem::path> event_files(const std::filesystem::path& folder);
 
 /// CRC-32C (Castagnoli), as in iSCSI, RFC 3720, appendix B.4.
 std::uint32_t crc32c(std::string_view bytes);

@@ -117,6 +117,7 @@ TrainResult Training::run() {
     if (!ended_) ++epoch_;
   }
   if (checkpoints_ && *ended_ != StopReason::diverged) write_state(steps_.progress());
+  result_.resumable = checkpoints_ && checkpoints_->any();
   best_.restore();
   result_.stop_reason = *ended_;
   result_.best_epoch = stopping_.best_epoch();
@@ -199,8 +200,9 @@ std::optional<StopReason> Training::diverged(double loss, std::int64_t step) {
   std::string culprit = first_not_finite(model_);
   if (culprit.empty() && step > 0)
     culprit = first_not_finite_output(model_, steps_.images(step - 1), options_.seed);
+  const double got = std::isnan(loss) ? std::abs(loss) : loss;  // the sign of a NaN means nothing
   result_.divergence = fmt::format(
-      "train: expected a finite loss, got {} in epoch {}, {}; {}", loss, result_.history.size() + 1,
+      "train: expected a finite loss, got {} in epoch {}, {}; {}", got, result_.history.size() + 1,
       step > 0 ? fmt::format("step {}", step) : "validation",
       culprit.empty() ? "all weights are finite" : "not finite: " + culprit);
   return StopReason::diverged;

@@ -16,6 +16,7 @@ struct TrainResult {
   History history;                 // of the epochs that were finished
   int best_epoch = 0;              // whose weights the model has; 0: those it came with
   std::string divergence;          // one line: the loss, the epoch, the step; empty unless diverged
+  bool resumable = false;          // a state was written to go on from
   double seconds = 0.0;            // wall time of everything
   double images_per_second = 0.0;  // of the training steps
 };

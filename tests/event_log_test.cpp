@@ -19,6 +19,7 @@
 namespace {
 
 namespace fs = std::filesystem;
+using drape::event_files;
 using drape::EventLog;
 using drape::tests::content;
 using drape::tests::quoted;
@@ -39,10 +40,7 @@ std::uint32_t unmasked(std::uint32_t crc) {
 
 // The events of a folder's only file of them, whose lengths and checksums are right.
 std::vector<std::string> events_in(const fs::path& folder) {
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(folder))
-    if (entry.path().filename().string().starts_with("events.out.tfevents."))
-      files.push_back(entry.path());
+  const std::vector<fs::path> files = event_files(folder);
   REQUIRE(files.size() == 1);
   const std::string file = content(files[0]);
   std::vector<std::string> events;
@@ -176,6 +174,15 @@ TEST_CASE("a program that is told to writes the figures and distributions of eac
   CHECK(last["accuracy/train"] == static_cast<float>(record.train_accuracy));
   CHECK(last["accuracy/validation"] == static_cast<float>(record.validation_accuracy));
   CHECK(last["learning_rate"] == static_cast<float>(record.learning_rate));
+
+  const std::string again = options + quoted(folder / "with");
+  const std::vector<fs::path> files = event_files(folder / "with/deformable/seed0");
+  CHECK(drape::tests::run(again + " --tensorboard --resume").exit_code == 0);
+  CHECK(event_files(folder / "with/deformable/seed0").front() == files.front());
+  CHECK(drape::tests::run(again + " --tensorboard").exit_code == 0);  // another run in its place
+  CHECK(events_in(folder / "with/deformable/seed0").size() == events.size());
+  CHECK(drape::tests::run(again).exit_code == 0);
+  CHECK(event_files(folder / "with/deformable/seed0").empty());
 
   REQUIRE(drape::tests::run(options + quoted(folder / "without")).exit_code == 0);
   for (const auto& entry : fs::directory_iterator(folder / "without/deformable/seed0"))

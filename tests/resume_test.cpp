@@ -60,7 +60,8 @@ struct Ended {
   StopReason reason;
   drape::History history;  // without times
   int best_epoch;
-  Bits bits;
+  bool resumable;
+  Bits bits{};
 };
 
 // Statistics and dropout, in little.
@@ -88,7 +89,7 @@ struct Run {
     with.checkpoints = checkpoints;
     drape::TrainResult result = drape::train(model, selection.training, selection.validation, with,
                                              witness, witness.interrupted);
-    Ended ended{result.stop_reason, std::move(result.history), result.best_epoch, {}};
+    Ended ended{result.stop_reason, std::move(result.history), result.best_epoch, result.resumable};
     for (drape::EpochRecord& record : ended.history) record.seconds = 0.0;
     for (const drape::NamedTensor& entry : model.state())
       ended.bits.push_back(entry.tensor.to_vector<float>());
@@ -274,6 +275,21 @@ TEST_CASE("a state of another run is refused with the difference") {
   CHECK(refusal(run).empty());  // the control
 }
 
+TEST_CASE("a state of another run that a killed process left beside its own is passed over") {
+  Run older;
+  older.options.learning_rate = 0.5;
+  const Run run;
+  const TemporaryFolder folder;
+  Witness whole, first(4), second;
+  const Ended expected = run.train({.folder = folder / "whole"}, whole);
+  run.train({.folder = folder / "states"}, first);
+  older.train({.folder = folder / "older"}, whole);
+  const std::string newest = files(folder / "older").back();
+  fs::copy(folder / "older" / newest, folder / "states");
+  check_same(run.train({.folder = folder / "states", .start = Start::resume}, second), expected);
+  CHECK(second.warnings.empty());
+}
+
 TEST_CASE("every option that decides a run's bits is part of what the run is") {
   using drape::TrainerOptions;
   const drape::RunIdentity plain = identity_of(TrainerOptions{});
@@ -357,6 +373,8 @@ TEST_CASE("a state that cannot be written is a warning, and training goes on") {
   CHECK(ended.reason == StopReason::max_epochs);
   REQUIRE(witness.warnings.size() == 3);  // steps 4 and 8, and the end
   CHECK_THAT(witness.warnings[0], ContainsSubstring("checkpoint not written"));
+  CHECK_FALSE(ended.resumable);
+  CHECK(run.train({.folder = folder / "states"}, witness).resumable);
 }
 
 TEST_CASE("every truncation and every flipped bit of a state's first 4 KiB is refused") {
