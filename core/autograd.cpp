@@ -131,18 +131,20 @@ Tensor record_scalar(Tensor y, std::initializer_list<Tensor> inputs, const Grads
 
 namespace {
 
-// From a node whose gradient has arrived, if it needs one, to the leaves.
-void walk_to_leaves(const NodePointer& from) {
-  const auto older = [](const auto& a, const auto& b) { return a->number < b->number; };
-  std::priority_queue<NodePointer, NodePointers, decltype(older)> ready(older);
-  ready.push(from);
+constexpr auto kOlder = [](const NodePointer& a, const NodePointer& b) {
+  return a->number < b->number;
+};
+// Nodes whose gradient has arrived, if they need one, the newest on top.
+using Ready = std::priority_queue<NodePointer, NodePointers, decltype(kOlder)>;
+
+void walk_to_leaves(Ready& ready) {
   while (!ready.empty()) {
     const NodePointer node = ready.top();
     ready.pop();
     if (node->leaf) continue;
+    const Tensor gradient = std::exchange(node->gradient, Tensor());
     DRAPE_CHECK(node->backward,
                 "backward: expected a history that was not used before, got one that was");
-    const Tensor gradient = std::exchange(node->gradient, Tensor());
     const Grads grads = std::exchange(node->backward, {})(gradient);
     const auto inputs = std::exchange(node->inputs, {});
     DRAPE_CHECK(grads.size() == inputs.size(), "backward: expected {} gradients, got {}",
@@ -156,19 +158,29 @@ void walk_to_leaves(const NodePointer& from) {
   }
 }
 
-// The same, named for profilers.
+// The same from a node, named for profilers. Where it fails, gradients that were on their way are
+// gone: another walk through their nodes begins anew.
 void walk(const NodePointer& from, Device device) {
-  on(device, [&](auto tag) {
-    const kernels::TraceRange range(tag, "backward");
-    walk_to_leaves(from);
-  });
+  Ready ready(kOlder);
+  ready.push(from);
+  try {
+    on(device, [&](auto tag) {
+      const kernels::TraceRange range(tag, "backward");
+      walk_to_leaves(ready);
+    });
+  } catch (...) {
+    for (; !ready.empty(); ready.pop())
+      if (!ready.top()->leaf) ready.top()->gradient = Tensor();
+    throw;
+  }
 }
 
 }  // namespace
 
 void backward(const Tensor& y, const Tensor& dy) {
   DRAPE_CHECK(y.tracked(), "backward: expected a tensor with history, got one without");
-  y.node_->receive(dy);
+  const Tensor held = dy;  // of a leaf the caller's own, which is not summed into
+  y.node_->receive(held);
   walk(y.node_, y.device());
 }
 

@@ -120,7 +120,7 @@ std::string jacobian_error(const Function& f, std::span<const Tensor> inputs) {
         const double got = rows[j][k].empty() ? 0.0 : rows[j][k][i];
         const double error =
             std::abs(got - expected) / (kAbsolute + kRelative * std::abs(expected));
-        if (error <= worst) continue;
+        if (error <= worst || std::isnan(worst)) continue;
         worst = error;
         worst_place = fmt::format("d output[{}] / d input {}[{}]: expected {:.9g}, got {:.9g}", j,
                                   k, i, expected, got);

@@ -119,6 +119,7 @@ Tensor Tensor::around(void* elements, const Shape& shape, DType dtype, Device de
   Tensor t;
   t.shape_ = shape;
   t.dtype_ = dtype;
+  if (!release) release = [] {};
   t.storage_ = std::make_shared<Storage>(device, elements, std::move(release));
   return t;
 }

@@ -93,8 +93,8 @@ class Tensor {
     return from(shape, std::span<const T>(values));
   }
   /// Elements that lie somewhere else already, of which a device's kernels may read and write all:
-  /// release() is called when the last handle to them is gone. Error unless they begin on bounds of
-  /// their own size, on CUDA of 256 bytes.
+  /// release(), if there is one, is called when the last handle to them is gone. Error unless they
+  /// begin on bounds of their own size, on CUDA of 256 bytes.
   static Tensor around(void* elements, const Shape& shape, DType dtype, Device device,
                        std::function<void()> release);
   /// Undefined elements with the shape, type and device of another tensor.

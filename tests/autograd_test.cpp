@@ -103,6 +103,24 @@ TEST_CASE("a leaf's gradient is its own: clipping it changes nothing else", "[au
   CHECK(values(dy) == std::vector<double>{3.0, 4.0});
 }
 
+TEST_CASE("what backward of a leaf is given stays as it is", "[autograd]") {
+  const Tensor x = leaf({1.0, 2.0}), dy = ones(2);
+  for (int i = 0; i < 3; ++i) backward(x, dy);
+  CHECK(values(x.grad()) == std::vector<double>{3.0, 3.0});
+  CHECK(values(dy) == std::vector<double>{1.0, 1.0});
+}
+
+TEST_CASE("a backward pass that fails leaves nothing behind in what others share", "[autograd]") {
+  const Tensor x = leaf({1.0, 2.0});
+  const Tensor shared = add(x, x);
+  const Tensor failing = record(ones(2), {shared, x}, [](const Tensor& dy) -> Grads {
+    return {dy, ones(3)};
+  });
+  CHECK_THROWS_AS(backward(failing, ones(2)), Error);
+  backward(relu(shared), ones(2));
+  CHECK(values(x.grad()) == std::vector<double>{2.0, 2.0});
+}
+
 TEST_CASE("gradients flow back through reshape", "[autograd]") {
   const Tensor x = leaf({1.0, -2.0});
   backward(relu(x.reshape({2, 1})), Tensor::full({2, 1}, 3.0, DType::f64));

@@ -1,5 +1,6 @@
 // What must hold for every row of the op table, and that each checker catches what it is there for.
 #include <algorithm>
+#include <limits>
 
 #include "kernels/parallel.h"
 #include "layers/relu.h"
@@ -112,6 +113,12 @@ TEST_CASE("the gradient check catches a gradient that does not arrive", "[gradie
   CHECK(jacobian_error(op.function, draw_inputs(op, DType::f64)) != "");
   const Function unrecorded = [](std::span<const Tensor> in) { return in[0].clone(); };
   CHECK_THAT(jacobian_error(unrecorded, draw_inputs(op, DType::f64)), ContainsSubstring("got 0"));
+}
+
+TEST_CASE("the gradient check names the gradient that is no number", "[gradients]") {
+  const Op op = wrong_gradient(std::numeric_limits<double>::quiet_NaN(), 4);
+  CHECK_THAT(jacobian_error(op.function, draw_inputs(op, DType::f64)),
+             ContainsSubstring("input 0[4]") && ContainsSubstring("nan"));
 }
 
 TEST_CASE("the gradient checks refuse inputs that are no f64", "[gradients]") {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <fstream>
+#include <functional>
 #include <vector>
 
 #include "kernels/memory.h"
@@ -179,6 +180,18 @@ TEST_CASE("storages and bytes are given back with the last handle", "[tensor]") 
   }
   CHECK(live_storages() == storages);
   CHECK(kernels::memory_use(Cpu{}).bytes == bytes);
+}
+
+TEST_CASE("a tensor around elements of others tells when it is done with them", "[tensor]") {
+  std::vector<float> elements{1.0f, 2.0f};
+  int released = 0;
+  const std::int64_t bytes = kernels::memory_use(Cpu{}).bytes;
+  for (const std::function<void()>& release : {std::function<void()>([&] { ++released; }), {}}) {
+    const Tensor t = Tensor::around(elements.data(), {2}, DType::f32, Device::cpu, release);
+    CHECK(t.to_vector<float>() == elements);
+  }
+  CHECK(released == 1);
+  CHECK(kernels::memory_use(Cpu{}).bytes == bytes);  // nor are they handed out to the next
 }
 
 TEST_CASE("trim gives blocks kept for reuse back to the system", "[tensor]") {
