@@ -83,10 +83,11 @@ DeformConv2d::DeformConv2d(std::int64_t in, std::int64_t out, std::int64_t filte
                            const DeformConv2dOptions& options, Modulation modulation)
     : options_(options) {
   DRAPE_CHECK(
-      in >= 1 && out >= 1 && filter >= 1 && options.groups >= 1 && in % options.groups == 0,
-      "DeformConv2d: expected channels, filters and filter size >= 1 and groups that divide "
-      "the channels, got {}, {}, {} and {}",
-      in, out, filter, options.groups);
+      in >= 1 && out >= 1 && filter >= 1 && options.groups >= 1 && in % options.groups == 0 &&
+          options.offset_groups >= 1 && in % options.offset_groups == 0,
+      "DeformConv2d: expected channels, filters and filter size >= 1 and groups and offset groups "
+      "that divide the channels, got {}, {}, {}, {} and {}",
+      in, out, filter, options.groups, options.offset_groups);
   const std::int64_t points = options.offset_groups * filter * filter;
   offset_weight_ = parameter({2 * points, filter, filter, in});
   offset_bias_ = parameter({2 * points});

@@ -9,6 +9,7 @@ kernels::Pool2dGeometry pool2d_geometry(const char* op, const Shape& x,
   const Size2 window = options.window, padding = options.padding;
   const Size2 stride = options.stride.value_or(window);
   DRAPE_CHECK(x.rank() == 4, "{}: expected x [N,H,W,C], got {}", op, x.to_string());
+  DRAPE_CHECK(x[1] >= 1 && x[2] >= 1, "{}: expected images with pixels, got {}", op, x.to_string());
   const std::int64_t P = output_size(op, x[1], window.y, stride.y, padding.y, 1);
   const std::int64_t Q = output_size(op, x[2], window.x, stride.x, padding.x, 1);
   DRAPE_CHECK(2 * padding.y <= window.y && 2 * padding.x <= window.x,

@@ -103,6 +103,9 @@ RateFinding search_learning_rate(Module& model, const Examples& training,
               range.steps);
   validate(options);
   Examples some = training;
+  Generator shuffle(options.seed, Purpose::shuffle);
+  const Batches shuffled(training.indices, options.batch, &shuffle);  // they may lie class by class
+  some.indices.assign(shuffled.indices().begin(), shuffled.indices().end());
   some.indices.resize(static_cast<std::size_t>(
       std::min(training.size(), std::min(options.batch, training.size()) * range.steps)));
   const std::int64_t steps = Batches(some.indices, options.batch).size();

@@ -110,6 +110,14 @@ TEST_CASE("deformable convolutions are found in Sequentials within others") {
   CHECK(y.shape() == Shape{1, 5, 5, 3});
 }
 
+TEST_CASE("a deformable convolution names groups that do not divide its channels") {
+  for (const std::int64_t groups : {0, -1, 3}) {
+    CAPTURE(groups);
+    CHECK_THROWS_WITH(DeformConv2d(4, 8, 3, {.offset_groups = groups}),
+                      ContainsSubstring("groups and offset groups that divide the channels"));
+  }
+}
+
 TEST_CASE("a module that is not there is refused where it is used") {
   Sequential model;
   CHECK_THROWS_WITH(model.add("gone", std::unique_ptr<Module>()),

@@ -176,6 +176,8 @@ TEST_CASE("pooling names what does not fit", "[pooling]") {
                     "max_pool2d: expected a padding of at most half the window 2x2, got 0x2");
   CHECK_THROWS_WITH(max_pool2d(Tensor::zeros({1, 20, 20, 1}), {.window = {16, 17}}),
                     "max_pool2d: expected a window of at most 256 cells, got 16x17");
+  CHECK_THROWS_WITH(max_pool2d(Tensor::zeros({1, 0, 4, 1}), {.padding = 1}),
+                    "max_pool2d: expected images with pixels, got [1,0,4,1]");
   CHECK_THROWS_AS(avg_pool2d(x, {.window = 0}), Error);
   CHECK_THROWS_AS(avg_pool2d(x, {.stride = 0}), Error);
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <numeric>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -270,7 +272,7 @@ TEST_CASE("a search for a learning rate leaves a model as it was, and finds a us
     const std::vector<double> before = weights(model);
     const RateFinding finding =
         search_learning_rate(model, garments.training, {.batch = 16},
-                             {.lowest = 1e-6, .highest = 100.0, .steps = 60}, kNever);
+                             {.lowest = 1e-6, .highest = 1e4, .steps = 60}, kNever);
     CHECK(weights(model) == before);
     REQUIRE(finding.trials.size() > 20);
     CHECK(finding.trials.front().rate == 1e-6);
@@ -282,6 +284,26 @@ TEST_CASE("a search for a learning rate leaves a model as it was, and finds a us
     // It gave up where the loss had grown too large.
     CHECK(finding.trials.size() < 60);
   }
+}
+
+TEST_CASE("a search for a learning rate sees every class, however the images lie") {
+  Examples examples{Tensor::zeros({100, 28, 28, 1}, DType::u8), {}, {}, kClasses};
+  std::vector<std::uint8_t> labels(50, 0);
+  labels.resize(100, 1);
+  examples.labels = Tensor::from({100}, labels);
+  examples.indices.resize(100);
+  std::iota(examples.indices.begin(), examples.indices.end(), 0);
+  Sequential model = small_model();
+  for (auto& [name, tensor] : model.tensors()) {  // makes one class likelier than the other
+    if (name == "linear.bias")
+      Tensor(tensor).assign(
+          Tensor::from({kClasses}, std::vector<float>{0, 1, 0, 0, 0, 0, 0, 0, 0, 0}));
+  }
+  const RateFinding finding = search_learning_rate(
+      model, examples, {.batch = 1}, {.lowest = 1e-9, .highest = 1e-8, .steps = 10}, kNever);
+  std::set<double> losses;
+  for (const RateTrial& trial : finding.trials) losses.insert(std::round(10.0 * trial.loss));
+  CHECK(losses.size() == 2);
 }
 
 TEST_CASE("a search for a learning rate names what makes no sense") {
