@@ -2,8 +2,6 @@
 
 #include <cstring>
 #include <protozero/pbf_writer.hpp>
-#include <set>
-#include <string>
 
 #include "core/file.h"
 #include "core/layout.h"
@@ -84,19 +82,10 @@ void write_value(pbf_writer& to, graph::Field field, const OnnxValue& given) {
 
 }  // namespace
 
-struct OnnxGraph::Content {
-  std::string nodes, constants;  // the graph's fields of either kind
-  std::set<std::string> names;   // of constants
-};
-
-OnnxGraph::OnnxGraph() : content_(std::make_unique<Content>()) {}
-
-OnnxGraph::~OnnxGraph() = default;
-
 std::string OnnxGraph::node(std::string_view op, const std::vector<std::string>& inputs,
                             const std::vector<OnnxAttribute>& attributes) {
-  const std::string name = fmt::format("{}/{}{}", module_, op, nodes_++);
-  pbf_writer fields(content_->nodes);
+  const std::string name = fmt::format("{}/{}{}", module_, op, count_++);
+  pbf_writer fields(nodes_);
   pbf_writer writer(fields, graph::node);
   for (const std::string& input : inputs) writer.add_string(node::input, input);
   writer.add_string(node::output, name);
@@ -108,14 +97,14 @@ std::string OnnxGraph::node(std::string_view op, const std::vector<std::string>&
 
 std::string OnnxGraph::constant(std::string_view name, const Tensor& value) {
   const std::string full_name = fmt::format("{}.{}", module_, name);
-  DRAPE_CHECK(content_->names.insert(full_name).second,
+  DRAPE_CHECK(names_.insert(full_name).second,
               "onnx: expected each name once, got '{}' twice: enter() each module by a name of its "
               "own",
               full_name);
   const std::vector<float> elements = value.to(Device::cpu).to(DType::f32).to_vector<float>();
   std::string bytes(elements.size() * sizeof(float), '\0');  // little-endian, as they lie here
   if (!bytes.empty()) std::memcpy(bytes.data(), elements.data(), bytes.size());
-  pbf_writer fields(content_->constants);
+  pbf_writer fields(constants_);
   pbf_writer writer(fields, graph::initializer);
   for (const std::int64_t extent : value.shape().extents()) writer.add_int64(tensor::dims, extent);
   writer.add_int32(tensor::data_type, kFloat);
@@ -130,7 +119,7 @@ std::string OnnxGraph::filters(std::string_view name, const Tensor& value) {
 
 void OnnxGraph::write(const std::filesystem::path& path, const OnnxValue& input,
                       const OnnxValue& output, const std::map<std::string, std::string>& metadata) {
-  std::string body = content_->nodes + content_->constants;
+  std::string body = nodes_ + constants_;
   pbf_writer fields(body);
   fields.add_string(graph::name, "drape");
   write_value(fields, graph::input, input);

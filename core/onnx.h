@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,11 +29,6 @@ using OnnxAttribute =
 /// A graph under construction, from its only input to its only output.
 class OnnxGraph {
  public:
-  OnnxGraph();
-  OnnxGraph(const OnnxGraph&) = delete;
-  OnnxGraph& operator=(const OnnxGraph&) = delete;
-  ~OnnxGraph();
-
   /// What is added from here on belongs to the module of this name: a part of other names.
   void enter(const std::string& module) { module_ = module; }
   const std::string& module() const { return module_; }
@@ -53,10 +48,10 @@ class OnnxGraph {
              const std::map<std::string, std::string>& metadata);
 
  private:
-  struct Content;
-  std::unique_ptr<Content> content_;
+  std::string nodes_, constants_;  // the graph's fields of either kind
+  std::set<std::string> names_;    // of constants
   std::string module_;
-  int nodes_ = 0;
+  int count_ = 0;  // of nodes
 };
 
 }  // namespace drape

@@ -139,8 +139,8 @@ std::int64_t BatchPlan::rows(std::int64_t i) const {
   return std::min(batch_size_, order_.size() - i * batch_size_);
 }
 
-Batch BatchPlan::gather(std::int64_t i, DType dtype, const kernels::Progress* progress) const {
-  return gather(i, {.first = 0, .count = rows(i)}, dtype, progress);
+Batch BatchPlan::gather(std::int64_t i, DType dtype) const {
+  return gather(i, {.first = 0, .count = rows(i)}, dtype, nullptr);
 }
 
 Batch BatchPlan::gather(std::int64_t i, Rows rows, DType dtype,

@@ -64,11 +64,11 @@ class BatchPlan {
   void replace(const Batches& batches, const EpochDraws& draws = {});
 
   /// Batch i with elements of `dtype` (targets of its accumulator); the formula:
-  /// kernels/gather_batch.h. With `progress`, on the same device: another batch of that size, the
-  /// one whose number is progress->step.
-  Batch gather(std::int64_t i, DType dtype = DType::f32,
-               const kernels::Progress* progress = nullptr) const;
-  /// The same for some rows of it: first ... first + count - 1, of which there are that many.
+  /// kernels/gather_batch.h.
+  Batch gather(std::int64_t i, DType dtype = DType::f32) const;
+  /// The same for some rows of it: first ... first + count - 1, of which there are that many. With
+  /// `progress`, on the same device: of another batch of that size, the one whose number is
+  /// progress->step.
   Batch gather(std::int64_t i, Rows rows, DType dtype, const kernels::Progress* progress) const;
   /// Rows of batch i.
   std::int64_t rows(std::int64_t i) const;
