@@ -2,7 +2,9 @@
 
 #include <cudnn.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -186,6 +188,8 @@ bool by_cudnn(Cuda cuda, const Conv2dGeometry& g, const T* a, const T* b, T* out
   constexpr cudnnDataType_t kType =
       std::is_same_v<T, BFloat16> ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
   if (std::is_same_v<T, double>) return false;
+  constexpr std::int64_t kMostElements = INT32_MAX;  // of a tensor that cuDNN takes
+  if (std::max({g.x_size(), g.y_size(), g.w_size()}) > kMostElements) return false;
   const Handle handle(cuda);
   const Convolution d(cuda, g, kType);
   const auto choice = choose<Product>(cuda, g, kType, handle, d);

@@ -7,6 +7,15 @@
 namespace drape::kernels {
 namespace {
 
+// Error if an image has more pixels than the kernels count.
+Taps taps_of(const Conv2dGeometry& g) {
+  if (g.H * g.W > INT32_MAX) {
+    throw Error("conv2d: expected an image of one channel of fewer than 2^31 pixels, got " +
+                std::to_string(g.H) + "x" + std::to_string(g.W));
+  }
+  return Taps(g);
+}
+
 // Whether the taps of neighbouring outputs are neighbouring pixels, 3x3.
 bool square(const Conv2dGeometry& g) {
   const Size2 one{1};
@@ -238,7 +247,7 @@ void with_pack(const Conv2dGeometry& g, F&& f) {
 template <class T>
 void conv2d_one_channel_forward(Cuda cuda, const Conv2dGeometry& g, const T* x, const T* w,
                                 const T* b, const Conv2dOutput<T>& out) {
-  const Taps taps(g);
+  const Taps taps = taps_of(g);
   with_pack<T>(g, [&]<int size, bool is_square>() {
     forward<size, is_square>(cuda, g, taps, x, w, b, out);
   });
@@ -248,7 +257,7 @@ template <class T>
 void conv2d_one_channel_backward(Cuda cuda, const Conv2dGeometry& g, const T* x,
                                  const Conv2dOutput<const T>& out, const T* dy,
                                  const Conv2dGradients<T>& d) {
-  const Taps taps(g);
+  const Taps taps = taps_of(g);
   with_pack<T>(g, [&]<int size, bool is_square>() {
     backward<size, is_square>(cuda, g, taps, x, out, dy, d);
   });

@@ -84,6 +84,10 @@ inline void check_cuda(cudaError_t status, const char* call) {
               cudaGetErrorName(status) + ": " + cudaGetErrorString(status));
 }
 
+/// Error unless the calling thread's device is the one that drape computes on, 0: memory would come
+/// from another.
+void check_device();
+
 /// How many threads a kernel is launched with.
 struct LaunchSize {
   dim3 grid, block;

@@ -48,6 +48,7 @@ std::string look_for_device() {
 Cuda open_stream() {
   if (const std::string problem = cuda_problem(); !problem.empty())
     throw Error("device: expected cuda to work, but " + problem);
+  kernels::check_device();
   Cuda cuda{};
   kernels::check_cuda(cudaStreamCreateWithFlags(&cuda.stream, cudaStreamNonBlocking),
                       "cudaStreamCreateWithFlags");
@@ -68,6 +69,14 @@ Cuda current_cuda() {
 
 void set_cuda_math(Math wanted) {
   math = wanted;
+}
+
+void kernels::check_device() {
+  int device = 0;
+  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
+  if (device != 0) {
+    throw Error("device: expected the thread's CUDA device to be 0, got " + std::to_string(device));
+  }
 }
 
 }  // namespace drape

@@ -1,5 +1,7 @@
 #include "kernels/max_pool2d.h"
 
+#include <algorithm>
+
 #include "kernels/ceil_div.h"
 #include "kernels/pack.cuh"
 
@@ -108,8 +110,8 @@ void max_pool2d_forward(Cuda cuda, const Pool2dGeometry& g, const T* x, T* y,
 template <class T>
 void max_pool2d_backward(Cuda cuda, const Pool2dGeometry& g, const T* dy,
                          const std::uint8_t* position, T* dx) {
-  const bool packs = packs_fit(g.C);
-  if (g.stride == g.window && g.padding == Size2{0}) {
+  const bool packs = packs_fit(g.C), countable = std::max(g.H, g.W) < 1 << 30;  // in 32 bits
+  if (countable && g.stride == g.window && g.padding == Size2{0}) {
     packs ? backward_disjoint<kPack>(cuda, g, dy, position, dx)
           : backward_disjoint<1>(cuda, g, dy, position, dx);
   } else {

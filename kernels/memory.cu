@@ -72,6 +72,7 @@ GraphMemory::InUse::~InUse() {
 }
 
 void* allocate(Cuda, std::size_t bytes) {
+  check_device();
   return in_use == nullptr ? blocks().take(bytes) : in_use->take(bytes);
 }
 
@@ -116,7 +117,7 @@ std::uint32_t* arrival_counters(std::int64_t count) {
   static std::int64_t size = 0;
   const std::lock_guard lock(mutex);
   if (count <= size) return counters;
-  const std::int64_t wanted = std::max<std::int64_t>(count, 1 << 12);
+  const std::int64_t wanted = std::max({count, 2 * size, std::int64_t{1} << 12});
   const auto bytes = static_cast<std::size_t>(wanted) * sizeof(*counters);
   void* block = take(bytes);
   if (block == nullptr) {

@@ -67,6 +67,11 @@ struct Problem {
       throw Error("deform_conv2d: expected pixels of fewer than 2^32 bytes, got one of " +
                   std::to_string(g.C) + " channels");
     }
+    constexpr std::int64_t kMostGroups = 65'535;  // rows of blocks in a grid
+    if (g.groups + geometry.offset_groups > kMostGroups) {
+      throw Error("deform_conv2d: expected at most 65535 groups and offset groups together, got " +
+                  std::to_string(g.groups) + " and " + std::to_string(geometry.offset_groups));
+    }
   }
 
   /// The output pixel of a row.

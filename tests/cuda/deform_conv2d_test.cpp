@@ -217,8 +217,9 @@ TEST_CASE("deform_conv2d on CUDA in TF32 rounds its factors to the nearest", "[c
 }
 
 TEST_CASE("deform_conv2d on CUDA refuses more pixels, and larger ones, than it counts", "[cuda]") {
-  const auto forward = [](const Shape& x, const Shape& w) {
-    const kernels::DeformConv2dGeometry geometry{conv2d_geometry("test", x, w, {}), 1};
+  const auto forward = [](const Shape& x, const Shape& w, std::int64_t groups = 1) {
+    const kernels::DeformConv2dGeometry geometry{conv2d_geometry("test", x, w, {.groups = groups}),
+                                                 1};
     kernels::deform_conv2d_forward<float>(Cuda{}, geometry, {}, {});
   };
   CHECK_THROWS_WITH(
@@ -227,6 +228,9 @@ TEST_CASE("deform_conv2d on CUDA refuses more pixels, and larger ones, than it c
   CHECK_THROWS_WITH(forward({1, 1, 2, 1 << 30}, {1, 1, 1, 1 << 30}),
                     "deform_conv2d: expected pixels of fewer than 2^32 bytes, got one of "
                     "1073741824 channels");
+  CHECK_THROWS_WITH(forward({1, 1, 1, 1 << 16}, {1 << 16, 1, 1, 1}, 1 << 16),
+                    "deform_conv2d: expected at most 65535 groups and offset groups together, got "
+                    "65536 and 1");
 }
 
 }  // namespace drape::tests

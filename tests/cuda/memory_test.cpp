@@ -1,6 +1,8 @@
 // The device's memory: blocks are handed out again, and given back when asked.
 #include "kernels/memory.h"
 
+#include <cuda_runtime_api.h>
+
 #include "tests/catch.h"
 #include "tests/devices.h"
 #include "tests/skip.h"
@@ -27,6 +29,16 @@ TEST_CASE("device memory that is not there is an Error that says how much", "[cu
   CHECK_THROWS_WITH(
       Tensor::uninitialized({(std::int64_t{1} << 48) - 1}, DType::f64, Device::cuda),
       ContainsSubstring("memory: expected 2251799813685") && ContainsSubstring("on the device"));
+}
+
+TEST_CASE("a thread whose CUDA device is another one is told so", "[cuda]") {
+  if (const std::string why = no_cuda(); !why.empty()) return skip(why);
+  const Tensor before = Tensor::zeros({4}, DType::f32, Device::cuda);
+  if (cudaSetDevice(1) != cudaSuccess) return;  // there is one only
+  const auto zeros = [] { return Tensor::zeros({4}, DType::f32, Device::cuda); };
+  CHECK_THROWS_WITH(zeros(), "device: expected the thread's CUDA device to be 0, got 1");
+  cudaSetDevice(0);
+  CHECK(zeros().to_vector<float>() == before.to_vector<float>());
 }
 
 TEST_CASE("a tensor on CUDA begins on an allocation's bounds, or is refused", "[cuda]") {

@@ -94,6 +94,19 @@ cudaError_t cudaGetDeviceCount(int* count) {
   return there ? cudaSuccess : status;
 }
 
+// One device, of which a program may think that there are two.
+static thread_local int current_device = 0;
+
+cudaError_t cudaSetDevice(int device) {
+  current_device = device;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDevice(int* device) {
+  *device = current_device;
+  return cudaSuccess;
+}
+
 cudaError_t cudaDriverGetVersion(int* version) {
   *version = emulated_status() == cudaErrorInsufficientDriver ? 12000 : CUDART_VERSION;
   return cudaSuccess;

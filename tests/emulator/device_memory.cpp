@@ -23,11 +23,19 @@ std::map<char*, std::size_t>& blocks() {
   return all;
 }
 
+std::int64_t allocations_left = kUnlimited;
+
 int open = 0;  // DeviceMemoryAccess objects that live
 
 }  // namespace
 
+void limit_allocations(std::int64_t count) {
+  allocations_left = count;
+}
+
 void* allocate_device_memory(std::size_t bytes) {
+  if (allocations_left == 0) return nullptr;
+  if (allocations_left != kUnlimited) --allocations_left;
   auto* memory = static_cast<char*>(std::aligned_alloc(kBounds, with_redzones(bytes)));
   if (memory == nullptr) return nullptr;
   char* const block = memory + kRedzone;

@@ -3,10 +3,16 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "tests/emulator/at_work.h"
 
 namespace drape::emulator {
+
+inline constexpr std::int64_t kUnlimited = INT64_MAX;
+
+/// So many allocations from here on succeed, and no more.
+void limit_allocations(std::int64_t count);
 
 /// A block on 256-byte bounds, every byte 0xFF: NaN for whoever forgets to write it. Null when
 /// memory is exhausted.
