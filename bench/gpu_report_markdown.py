@@ -1,5 +1,6 @@
 """What gpu_report.py found, as a page to read."""
 
+from gpu_bars import bar_table
 from kernel_peers import kernel_table
 from markdown import table
 from to_accuracy import accuracy_table
@@ -9,11 +10,14 @@ def markdown(facts, parts):
     lines = ["# Report on a GPU", ""]
     lines += [f"- {name}: {value or 'unknown'}" for name, value in facts.items()]
     for name, part in parts.items():
-        lines += ["", f"## {name}: {'sound' if part['sound'] else 'not sound'}", ""]
+        sound = "sound" if part["sound"] else "not sound"
+        lines += ["", f"## {name}: {sound}, {part['seconds']:.0f} s", ""]
         if "failure" in part:
             lines += [part["failure"], ""]
         if part.get("rows"):
             lines += TABLES[name](part)
+        if part.get("missed"):
+            lines += ["", "Bars that are missed: " + "; ".join(part["missed"]) + "."]
     return "\n".join(lines) + "\n"
 
 
@@ -28,7 +32,8 @@ def plain(part):
 
 
 def kernels(part):
-    return kernel_table(list(part["rows"].values()), "cuda")
+    rows = part["rows"]
+    return kernel_table(list(rows.values()), "cuda") + ["", *bar_table(rows)]
 
 
 def training(part):

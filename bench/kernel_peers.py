@@ -18,8 +18,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from gpu_bars import ROWS as GPU_BAR_ROWS
 from markdown import table
-from processes import pinned, words
+from processes import pinned, words, write_whole
 
 HERE = Path(__file__).resolve().parent
 BARS = {  # the ratios that we hold ourselves to
@@ -179,14 +180,17 @@ def main():
     conditions["arguments"] = [word for word in sys.argv[1:] if not os.path.isabs(word)]
     conditions["PyTorch"] = peer.reason and f"not run: {peer.reason}" or peer.head["torch"]
     record = {"conditions": conditions, "rows": []}
-    for name in ours.head["names"]:
+    names = ours.head["names"]
+    if arguments.device == "cuda":  # whoever stops the run has at least those with bars
+        names.sort(key=lambda name: name not in GPU_BAR_ROWS)
+    for name in names:
         row = measure(name, ours, peer, arguments.rounds)
         if row is None:
             break
         record["rows"].append(row)
         print(f"{name}: {cells(row, arguments.device)[7]}", file=sys.stderr, flush=True)
         if arguments.json:
-            arguments.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            write_whole(arguments.json, json.dumps(record, indent=1) + "\n")
     peer.end()
     ours.end()
     print(markdown(record))

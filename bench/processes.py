@@ -5,6 +5,8 @@ import signal
 import subprocess
 import tempfile
 
+KILL_SECONDS = 10  # a process that waits for a driver may take longer to go: it is left behind
+
 
 def run(command, **options):
     """subprocess.run of the command, in text."""
@@ -59,4 +61,14 @@ def start(command, out, err, env=None):
 def stop(process):
     """The process and all that it started."""
     os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    try:
+        process.wait(KILL_SECONDS)
+    except subprocess.TimeoutExpired:
+        pass
+
+
+def write_whole(path, text):
+    """Replaces the file: who reads it, or stops the writer, finds the old or the new one."""
+    scratch = path.with_name(path.name + ".partial")
+    scratch.write_text(text, encoding="utf-8")
+    scratch.replace(path)

@@ -14,6 +14,7 @@ FILE is rewritten after every run. Hours on a CPU.
 
 import argparse
 import csv
+import itertools
 import json
 import math
 import os
@@ -23,18 +24,27 @@ import tempfile
 from pathlib import Path
 
 from markdown import table
-from processes import run
+from processes import run, write_whole
 from systems import SYSTEMS
 
 PEER = Path(__file__).resolve().parent / "peers" / "torch_systems.py"
 CONFIGURATIONS = {
     "drape": {},
-    "eager": {"cpu": [], "cuda": []},
+    "eager": {"cpu": [], "cuda": ["--tf32"]},
     "tuned": {
         "cpu": ["--channels-last"],  # faster than compiled: bench/RESULTS.md
-        "cuda": ["--channels-last", "--compile", "--fused-adam", "--tf32"],
+        "cuda": ["--channels-last", "--compile", "--fused-adam", "--search", "--tf32"],
     },
 }
+
+
+ROUNDING = 1e-9  # 92.87 / 100 is above 0.9287
+
+
+def order(systems):
+    """All of ours come first: they say how long PyTorch may take; then system by system."""
+    ours, *peers = CONFIGURATIONS
+    return [*itertools.product(systems, [ours]), *itertools.product(systems, peers)]
 
 
 def result(epochs, target):
@@ -136,20 +146,21 @@ def main():
     rows = {}
     for name in arguments.systems:
         rows[name] = {"name": name, "published": arguments.accuracy or SYSTEMS[name][1]}
-    for configuration, flags in CONFIGURATIONS.items():
-        for system, row in rows.items():
-            epochs = arguments.epochs or (40 if system.endswith("mixup") else 15)
-            target = row["published"] / 100
-            most = arguments.most * row.get("drape", {}).get("seconds", math.inf)
-            row[configuration] = (
-                theirs(system, arguments, epochs, target, flags[arguments.device], most)
-                if flags
-                else ours(system, arguments, epochs, target)
-            )
-            print(f"{system}, {configuration}: {shown(row[configuration])}", file=sys.stderr)
-            if arguments.json:
-                text = json.dumps({"rows": list(rows.values())}, indent=1)
-                arguments.json.write_text(text + "\n", encoding="utf-8")
+    for system, configuration in order(arguments.systems):
+        row = rows[system]
+        epochs = arguments.epochs or (40 if system.endswith("mixup") else 15)
+        target = row["published"] / 100 - ROUNDING
+        flags = CONFIGURATIONS[configuration]
+        most = arguments.most * row.get("drape", {}).get("seconds", math.inf)
+        row[configuration] = (
+            theirs(system, arguments, epochs, target, flags[arguments.device], most)
+            if flags
+            else ours(system, arguments, epochs, target)
+        )
+        print(f"{system}, {configuration}: {shown(row[configuration])}", file=sys.stderr)
+        if arguments.json:
+            text = json.dumps({"rows": list(rows.values())}, indent=1)
+            write_whole(arguments.json, text + "\n")
     print("\n".join(accuracy_table(list(rows.values()))))
 
 

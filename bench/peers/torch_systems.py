@@ -151,6 +151,7 @@ def parse_arguments():
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--cuda-graphs", action="store_true", help="of what is compiled")
     parser.add_argument("--fused-adam", action="store_true")
+    parser.add_argument("--search", action="store_true", help="of cuDNN's algorithms the fastest")
     parser.add_argument("--tf32", action="store_true", help="not for convolutions alone")
     parser.add_argument("--bf16", action="store_true", help="autocast, weights in f32")
     parser.add_argument("--no-eval", action="store_true")
@@ -244,6 +245,7 @@ def main():
         torch.set_num_threads(arguments.threads)
     if arguments.tf32:
         torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.benchmark = arguments.search
     for model in arguments.models:
         torch.compiler.reset()
         train(model, arguments)
