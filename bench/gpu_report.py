@@ -7,8 +7,8 @@ usage: gpu_report.py --bin FOLDER --out FOLDER [--data FOLDER] [--python PYTHON]
 Needs the built programs, the data set (or DRAPE_DATA) and, for peers, an interpreter with torch and
 torchvision. Every part has its share of the time, the last all that is left; what a part found is
 written before the next begins: OUT/report.json, OUT/report.md, OUT/log.txt, and the comparison's
-own page, OUT/comparison.html. Exit code 0 if every part is sound: all was done, and right. Bars of
-speed that are missed are listed beside. Only by name: --parts to_accuracy, minutes more.
+own page, OUT/comparison.html. Exit code 0 if every part is sound: what counts was done, and right.
+Bars of speed that are missed are listed beside. Only by name: --parts to_accuracy, minutes more.
 """
 
 import argparse
@@ -64,7 +64,9 @@ class Report:
         self.parts = {}
         self.writing = threading.Lock()
         arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / "log.txt").unlink(missing_ok=True)
+        for file in ("log.txt", "comparison.html"):  # of an earlier report
+            (arguments.out / file).unlink(missing_ok=True)
+        self.path = arguments.out / "log.txt"
         self.scratch = Path(tempfile.mkdtemp(prefix="gpu_report."))
         self.facts = facts(arguments)
 
@@ -85,7 +87,7 @@ class Report:
         return code, out, err
 
     def log(self, text):
-        with self.writing, open(self.arguments.out / "log.txt", "a") as log:
+        with self.writing, open(self.path, "a", encoding="utf-8") as log:
             log.write(f"{self.part}: {text}\n")
 
     def keep(self, sound, **found):
@@ -366,14 +368,14 @@ class WarmUp:
         self.report, self.processes = report, []
         if "training" not in report.arguments.parts:
             return
-        self.file = open(report.scratch / "warm_up", "w+")
+        self.file = open(report.scratch / "warm_up", "w+", encoding="utf-8", errors="replace")
         for flags in PEERS.values():
             if "--compile" in flags:
                 command = peer_command(report, 1, 2 * BATCH, *flags)
                 try:
                     self.processes.append(start(command, self.file, self.file))
                 except OSError as missing:
-                    self.file.write(f"{missing}\n")
+                    report.log(f"warming up: {missing}")
 
     def end(self, seconds):
         """Waits so long for it, at most, then stops it."""
@@ -423,6 +425,7 @@ def main():
                 part(report)
             except Exception as failure:  # what was found before is not to be lost
                 found = {**report.parts.get(name, {}), "sound": False}
+                found.pop("seconds", None)
                 report.keep(**found, failure=f"{type(failure).__name__}: {failure}")
             print(f"{name}: {'sound' if report.parts[name]['sound'] else 'NOT SOUND'}", flush=True)
     finally:

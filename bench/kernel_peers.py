@@ -18,7 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gpu_bars import ROWS as GPU_BAR_ROWS
+import gpu_bars
 from markdown import table
 from processes import pinned, words, write_whole
 
@@ -28,10 +28,7 @@ BARS = {  # the ratios that we hold ourselves to
         "deform_conv2d/forward/n32_c32_k64_14x14": 8,
         "deform_conv2d/backward/n32_c32_k64_14x14": 15,
     },
-    "cuda": {
-        "deform_conv2d/forward/n256_c32_k64_14x14": 10,
-        "deform_conv2d/forward/n8_c256_k256_56x56": 5,
-    },
+    "cuda": gpu_bars.OF_A_ROW,
 }
 
 
@@ -182,7 +179,7 @@ def main():
     record = {"conditions": conditions, "rows": []}
     names = ours.head["names"]
     if arguments.device == "cuda":  # whoever stops the run has at least those with bars
-        names.sort(key=lambda name: name not in GPU_BAR_ROWS)
+        names.sort(key=lambda name: name not in gpu_bars.ROWS)
     for name in names:
         row = measure(name, ours, peer, arguments.rounds)
         if row is None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Seconds of training to the published accuracy: drape, PyTorch as it comes, PyTorch tuned.
+"""Seconds of training to the published accuracy: drape, PyTorch eager, PyTorch tuned.
 
 usage: to_accuracy.py --bin FOLDER [--python PYTHON] [--data FOLDER] [--device D] [--threads T]
                       [--batch B] [--systems NAME ...] [--json FILE] [--epochs N] [--limit N]

@@ -3,7 +3,7 @@
 usage: torch_kernels.py [--device D] [--threads T] [--seconds S] [--tf32]
 
 Reads the name of a row a line and answers with a line of JSON: {configuration: {"seconds", "noise"
-and, on a GPU, "warm", "cold"}}, or {} where PyTorch has nothing like it. What is timed, and how,
+and, on a GPU, "warm", "cold"}}, or {} where PyTorch has nothing like it or fails. What is timed, and how,
 is what bench/measure.cpp times.
 """
 
@@ -224,8 +224,11 @@ def answer(name, peers, clock):
     size = tuple(int(number) for number in re.findall(r"\d+", label))
     result = {}
     for configuration, (inputs, function) in peers.build(op, size).items():
-        timed = backward(inputs, function) if direction == ["backward"] else forward(function)
-        result[configuration] = clock.times(*timed)
+        try:
+            timed = backward(inputs, function) if direction == ["backward"] else forward(function)
+            result[configuration] = clock.times(*timed)
+        except RuntimeError as failure:  # no memory, no compiler: the others may do
+            print(f"{name}, {configuration}: {failure}", file=sys.stderr, flush=True)
     return result
 
 
@@ -245,12 +248,7 @@ def main():
     version = {"torch": torch.__version__, "threads": torch.get_num_threads()}
     print(json.dumps(version), flush=True)
     for line in sys.stdin:
-        try:
-            times = answer(line.rstrip("\n"), peers, clock)
-        except RuntimeError as failure:  # no memory, no compiler: the next row may do
-            print(f"{line.strip()}: {failure}", file=sys.stderr, flush=True)
-            times = {}
-        print(json.dumps(times), flush=True)
+        print(json.dumps(answer(line.rstrip("\n"), peers, clock)), flush=True)
 
 
 if __name__ == "__main__":

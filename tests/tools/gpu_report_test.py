@@ -65,7 +65,7 @@ def check_bars():
 
     def row(ours, theirs):
         peers = {"torchvision": {"seconds": theirs, "warm": theirs}}
-        return {"seconds": ours, "warm": ours, "share of limit": 0.7, "peers": peers}
+        return {"seconds": ours, "warm": 0.9 * ours, "share of limit": 0.7, "peers": peers}
 
     name = "deform_conv2d/{}/n256_c32_k64_14x14".format
     rows = {name("forward"): row(1.0, 10.0), name("backward"): row(3.0, 13.9)}

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Breaks the CUDA kernels one place at a time: how many broken kernels make a test fail?
 
 usage: mutate_kernels.py BUILD... [--count N] [--seed S] [--share K/N] [--only TEXT]
@@ -196,7 +197,7 @@ def main():
             flush=True,
         )
     print(f"{killed} of {counted} noticed ({100 * killed / max(counted, 1):.1f} %)")
-    return 0 if killed >= 0.95 * counted else 1
+    return 0 if counted and killed >= 0.95 * counted else 1
 
 
 if __name__ == "__main__":
