@@ -3,8 +3,8 @@
 usage: torch_kernels.py [--device D] [--threads T] [--seconds S] [--tf32]
 
 Reads the name of a row a line and answers with a line of JSON: {configuration: {"seconds", "noise"
-and, on a GPU, "warm", "cold"}}, or {} where PyTorch has nothing like it or fails. What is timed, and how,
-is what bench/measure.cpp times.
+and, on a GPU, "warm", "cold"}}, or {} where PyTorch has nothing like it or fails. What is timed,
+and how, is what bench/measure.cpp times.
 """
 
 import argparse
