@@ -34,7 +34,7 @@ install(DIRECTORY tests/golden DESTINATION tests ${bundle} FILES_MATCHING PATTER
 install(DIRECTORY bench/peers DESTINATION bench ${bundle} FILES_MATCHING PATTERN "*.py")
 install(PROGRAMS bench/gpu_report.py bench/kernel_peers.py bench/to_accuracy.py bench/training_peers.py
   DESTINATION bench ${bundle})
-install(FILES bench/gpu_bars.py bench/gpu_report_markdown.py bench/markdown.py bench/processes.py bench/systems.py
-  DESTINATION bench ${bundle})
+install(FILES bench/gpu_bars.py bench/gpu_report_markdown.py bench/gpu_report_record.py bench/markdown.py
+  bench/processes.py bench/systems.py DESTINATION bench ${bundle})
 install(PROGRAMS cmake/bundle_run.sh DESTINATION . ${bundle} RENAME run)
 install(FILES LICENSE DESTINATION . ${bundle})
